@@ -1,0 +1,73 @@
+//! What is known of users.
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+use super::StoreError;
+use crate::{DisplayName, UserId, Username};
+
+/// The users that Sealroom knows.
+///
+/// Contract: each call is atomic, and visible to every later call as soon as it returned.
+#[async_trait]
+pub trait Users: fmt::Debug + Send + Sync {
+    /// The profiles of those of `ids` that are known, in any order.
+    async fn profiles(&self, ids: &[UserId]) -> Result<Vec<Profile>, StoreError>;
+
+    /// Sets what the host application says of a user, who becomes known if it was not. An absent `username` leaves
+    /// the present one. A `username` of another user changes nothing.
+    async fn upsert(
+        &self,
+        user_id: UserId,
+        display_name: &DisplayName,
+        username: Option<&Username>,
+    ) -> Result<UpsertOutcome, StoreError>;
+
+    /// Makes a user known, and keeps the name of its token apart from the one that the host set. Without a token
+    /// name the one kept before stays. Answers the profile as it is then.
+    async fn provision(
+        &self,
+        user_id: UserId,
+        token_name: Option<&DisplayName>,
+    ) -> Result<Profile, StoreError>;
+}
+
+/// What is known of a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Profile {
+    /// The user.
+    pub user_id: UserId,
+    /// The name that the host application set.
+    pub display_name: Option<DisplayName>,
+    /// The name in the latest token that had one.
+    pub token_name: Option<DisplayName>,
+    /// The unique name in the host application.
+    pub username: Option<Username>,
+}
+
+impl Profile {
+    /// A user of whom nothing but the id is known.
+    pub const fn unnamed(user_id: UserId) -> Self {
+        Self {
+            user_id,
+            display_name: None,
+            token_name: None,
+            username: None,
+        }
+    }
+
+    /// The name that others see: the host's, else the token's.
+    pub fn shown_name(&self) -> Option<&DisplayName> {
+        self.display_name.as_ref().or(self.token_name.as_ref())
+    }
+}
+
+/// What an upsert did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpsertOutcome {
+    /// It is as asked.
+    Done,
+    /// Another user has the `username`.
+    UsernameTaken,
+}
