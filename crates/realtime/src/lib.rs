@@ -1,1 +1,5 @@
-//! .
+//! Socket.IO transport of Sealroom.
+
+mod connection;
+
+pub use connection::{Connection, ConnectionRef};

@@ -1,0 +1,20 @@
+//! What this crate asks of the accept loop.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+/// One TCP connection, as the accept loop sees it. The loop puts a [`ConnectionRef`] into the extensions of every
+/// request. Without it sockets work, but one that stops reading is found only by its heartbeat.
+pub trait Connection: fmt::Debug + Send + Sync {
+    /// Bytes that the peer's side of the kernel took so far.
+    fn bytes_written(&self) -> u64;
+
+    /// How long the oldest unfinished write has been waiting for the peer; `None` where none is.
+    fn stalled_for(&self) -> Option<Duration>;
+
+    /// Ends the connection at once, whatever state its writer is in. Harmless where it is gone.
+    fn kill(&self);
+}
+
+/// A shared [`Connection`].
+#[derive(Debug, Clone)]
+pub struct ConnectionRef(pub Arc<dyn Connection>);
