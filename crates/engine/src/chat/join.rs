@@ -1,0 +1,161 @@
+//! Joining and leaving a group with a socket: the recovery promise.
+
+use std::sync::Arc;
+
+use sealroom_domain::{
+    Entry, ErrorCode, GroupId, LogId, Refusal, Seq,
+    ports::{Cursor, Page},
+};
+
+use super::Chat;
+use crate::{Reply, Session, Subscriber, feeds::Unmuted};
+
+/// What a socket asks for when it joins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JoinRequest {
+    /// The group.
+    pub group_id: GroupId,
+    /// The last entry that the client has; `None` where it wants only what comes from now on.
+    pub after_seq: Option<Seq>,
+    /// The log that `after_seq` is a place of, where the client knows.
+    pub log_id: Option<LogId>,
+    /// Entries of the answer at most, capped by [`sealroom_domain::Limits::page_entries`].
+    pub limit: Option<usize>,
+}
+
+/// A socket has joined.
+///
+/// `entries`, further pages while `has_more`, and what is delivered live from now on give each entry after
+/// `after_seq` exactly once and in order: the first two cover up to `head`, the last what comes after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Joined {
+    /// The group.
+    pub group_id: GroupId,
+    /// The last place that is not delivered live.
+    pub head: Seq,
+    /// The log.
+    pub log_id: LogId,
+    /// Whether the promise holds for the `after_seq` of the request.
+    pub recovered: bool,
+    /// The first entries after `after_seq`, up to `head`.
+    pub entries: Vec<Entry>,
+    /// Whether more follow before `head`.
+    pub has_more: bool,
+}
+
+impl Chat {
+    /// Joins a group. The answer comes through `reply`, in front of everything that is delivered live. Joins of one
+    /// session must not overlap.
+    ///
+    /// Refusals: `token_expired`, `not_a_member`, `limit_exceeded`, `unavailable`, `shutting_down`.
+    pub async fn join(
+        &self,
+        session: &Arc<Session>,
+        subscriber: &Arc<dyn Subscriber>,
+        request: JoinRequest,
+        reply: Reply<Joined>,
+    ) {
+        let group_id = request.group_id;
+        if let Err(refusal) = self.begin_join(session, group_id).await {
+            return reply(Err(refusal));
+        }
+        match self.prepare_join(session, subscriber, request).await {
+            Ok(joined) => {
+                let mut reply = Some(reply);
+                let answer = || {
+                    if let Some(reply) = reply.take() {
+                        reply(Ok(joined));
+                    }
+                };
+                let unmuted = self.feeds.unmute(group_id, session, answer);
+                if let (Unmuted::Gone, Some(reply)) = (unmuted, reply) {
+                    session.exit(group_id);
+                    reply(Err(ErrorCode::NotAMember.into()));
+                }
+            }
+            Err(refusal) => {
+                self.feeds.cancel(group_id, session);
+                reply(Err(refusal));
+            }
+        }
+    }
+
+    /// Leaves a group with this socket. Harmless where it has not joined.
+    pub fn leave(&self, session: &Arc<Session>, group_id: GroupId) -> Result<(), Refusal> {
+        session.check_lease(self.ports.clock.now())?;
+        self.feeds.unsubscribe(group_id, session);
+        Ok(())
+    }
+
+    async fn begin_join(&self, session: &Session, group_id: GroupId) -> Result<(), Refusal> {
+        self.check_open()?;
+        session.check_lease(self.ports.clock.now())?;
+        // Before anything else, so that an outsider cannot tell by the time whether there is such a group.
+        if self.role(group_id, session.user_id()).await?.is_none() {
+            return Err(ErrorCode::NotAMember.into());
+        }
+        session.enter(group_id, self.options.limits.groups_per_socket)
+    }
+
+    async fn prepare_join(
+        &self,
+        session: &Arc<Session>,
+        subscriber: &Arc<dyn Subscriber>,
+        request: JoinRequest,
+    ) -> Result<Joined, Refusal> {
+        let group_id = request.group_id;
+        let log_id = self.log_id().await?;
+        let position = self
+            .feeds
+            .subscribe(group_id, session, subscriber)
+            .await
+            .map_err(|error| self.failed("find the end of a log", &error))?
+            .ok_or(ErrorCode::NotAMember)?;
+        // Once more, now that the feed would see a removal: one that came before the subscription shows here, one
+        // that comes after it evicts.
+        if self.role(group_id, session.user_id()).await?.is_none() {
+            self.feeds.unsubscribe(group_id, session);
+            return Err(ErrorCode::NotAMember.into());
+        }
+        let head = position.previous();
+        let mut joined = Joined {
+            group_id,
+            head,
+            log_id,
+            recovered: false,
+            entries: Vec::new(),
+            has_more: false,
+        };
+        let same_log = request.log_id.is_none_or(|log_id| log_id == joined.log_id);
+        if let Some(after) = request.after_seq
+            && same_log
+            && after <= head
+        {
+            let limit = self.page_limit(request.limit);
+            let page = self
+                .ports
+                .log
+                .read(group_id, Cursor::After(after), limit)
+                .await
+                .map_err(|error| self.failed("read what a socket missed", &error))?
+                .ok_or(ErrorCode::NotAMember)?;
+            recover(&mut joined, after, page);
+        }
+        Ok(joined)
+    }
+}
+
+/// Puts the part of a page up to the head into the answer, unless the log does not reach back that far.
+fn recover(joined: &mut Joined, after: Seq, page: Page) {
+    if after.next() < page.first {
+        return;
+    }
+    joined.recovered = true;
+    joined.entries = page
+        .entries
+        .into_iter()
+        .filter(|entry| entry.seq <= joined.head)
+        .collect();
+    let last = joined.entries.last().map_or(after, |entry| entry.seq);
+    joined.has_more = last < joined.head;
+}

@@ -1,0 +1,195 @@
+//! Members: listing, adding, changing, removing.
+
+use sealroom_domain::{
+    ErrorCode, GroupId, Refusal, RemovalReason, Role, UserId,
+    ports::{Guard, Member, NewBody, NewEntry, RefusedEntry},
+};
+use tokio::sync::oneshot;
+
+use super::{Actor, Chat, MembershipKeeper};
+use crate::writer::{Receipt, WriteError};
+
+/// Why an owner cannot go.
+const LAST_OWNER: &str = "The last owner cannot leave or lose the role";
+
+impl Chat {
+    /// The members of a group, by ascending user id.
+    ///
+    /// Refusals: `not_a_member` (`not_found` for an admin), `unavailable`, `shutting_down`.
+    pub async fn members(&self, actor: Actor, group_id: GroupId) -> Result<Vec<Member>, Refusal> {
+        self.group(actor, group_id).await?;
+        let members = self
+            .ports
+            .memberships
+            .members_of(group_id)
+            .await
+            .map_err(|error| self.failed("list members", &error))?;
+        self.check_sight(actor, group_id).await?;
+        Ok(members)
+    }
+
+    /// Adds a member, or changes its role; without a role a new one is [`Role::Member`] and a present one stays as it
+    /// is. Owners give every role, admins those up to their own; nobody changes who stands above.
+    ///
+    /// Refusals: `not_a_member`, `forbidden`, `not_found` (no such group for an admin, or a user that is not known
+    /// where tokens do not make users known), `conflict` for the last owner, `unavailable`, `shutting_down`.
+    pub async fn put_member(
+        &self,
+        actor: Actor,
+        group_id: GroupId,
+        user_id: UserId,
+        role: Option<Role>,
+    ) -> Result<Member, Refusal> {
+        self.check_open()?;
+        let (own, present) = self.roles_of(group_id, actor, user_id).await?;
+        self.check_known(&[user_id]).await?;
+        let role = role.or(present).unwrap_or(Role::Member);
+        if let Some(own) = own {
+            check_rank(own, role.max(present.unwrap_or(role)))?;
+        }
+        if self.options.membership_keeper == MembershipKeeper::Host {
+            if present == Some(role) {
+                return Ok(Member { user_id, role });
+            }
+            let memberships = self.ports.memberships.clone();
+            self.detached("set a membership", async move {
+                memberships.set(group_id, user_id, role).await
+            })
+            .await?;
+        }
+        let guard = self.guard(own.map(|_| Role::Admin), own.is_some());
+        self.change_members(actor, group_id, NewBody::SetMember { user_id, role }, guard)
+            .await?;
+        Ok(Member { user_id, role })
+    }
+
+    /// Removes a member, or leaves. Returns after the sockets of this server were told and evicted.
+    ///
+    /// Refusals: `not_a_member`, `forbidden`, `not_found` for a user that is not a member, `conflict` for the last
+    /// owner, `unavailable`, `shutting_down`.
+    pub async fn remove_member(
+        &self,
+        actor: Actor,
+        group_id: GroupId,
+        user_id: UserId,
+    ) -> Result<(), Refusal> {
+        self.check_open()?;
+        let leaves = actor.user_id == user_id;
+        let (own, present) = self.roles_of(group_id, actor, user_id).await?;
+        let Some(present) = present else {
+            return Err(ErrorCode::NotFound.into());
+        };
+        if let Some(own) = own
+            && !leaves
+        {
+            check_rank(own, present)?;
+        }
+        let reason = if leaves {
+            RemovalReason::Left
+        } else {
+            RemovalReason::Removed
+        };
+        if self.options.membership_keeper == MembershipKeeper::Host {
+            let memberships = self.ports.memberships.clone();
+            self.detached("remove a membership", async move {
+                memberships.remove(group_id, user_id).await
+            })
+            .await?;
+        }
+        let least = own.map(|_| if leaves { Role::Member } else { Role::Admin });
+        let guard = self.guard(least, own.is_some());
+        self.change_members(actor, group_id, NewBody::RemoveMember { user_id, reason }, guard)
+            .await
+    }
+
+    /// The host application has ended a membership in its own tables: writes the entry and evicts. To be called
+    /// after the host's own change; see [`MembershipKeeper::Host`].
+    ///
+    /// Refusals: `not_found` for a group that Sealroom does not know, `unavailable`, `shutting_down`.
+    pub async fn member_removed(
+        &self,
+        actor_id: UserId,
+        group_id: GroupId,
+        user_id: UserId,
+        reason: RemovalReason,
+    ) -> Result<(), Refusal> {
+        let actor = Actor {
+            user_id: actor_id,
+            admin: true,
+        };
+        let guard = self.guard(None, false);
+        self.change_members(actor, group_id, NewBody::RemoveMember { user_id, reason }, guard)
+            .await
+    }
+
+    /// The actor's role, or `None` where its scope stands above roles, and the user's role.
+    async fn roles_of(
+        &self,
+        group_id: GroupId,
+        actor: Actor,
+        user_id: UserId,
+    ) -> Result<(Option<Role>, Option<Role>), Refusal> {
+        let roles = self
+            .ports
+            .memberships
+            .roles(&[(group_id, actor.user_id), (group_id, user_id)])
+            .await
+            .map_err(|error| self.failed("ask for roles", &error))?;
+        let (own, present) = match roles.as_slice() {
+            [own, present] => (*own, *present),
+            _ => (None, None),
+        };
+        match own {
+            _ if actor.admin => Ok((None, present)),
+            Some(own) => Ok((Some(own), present)),
+            None => Err(ErrorCode::NotAMember.into()),
+        }
+    }
+
+    async fn change_members(
+        &self,
+        actor: Actor,
+        group_id: GroupId,
+        body: NewBody,
+        guard: Guard,
+    ) -> Result<(), Refusal> {
+        let entry = NewEntry {
+            group_id,
+            actor_id: actor.user_id,
+            at: self.ports.clock.now(),
+            body,
+            guard,
+        };
+        let (answer, answered) = oneshot::channel();
+        let receipt = Receipt::new(None, move |result| {
+            // The caller may have gone away; the change stands.
+            let _ = answer.send(result);
+        });
+        self.writer.submit(entry, receipt);
+        match answered.await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(WriteError::Failed(refusal))) => Err(refusal),
+            Ok(Err(WriteError::Refused(refused))) => Err(refused_change(actor, refused)),
+            Err(_) => Err(Refusal::unavailable()),
+        }
+    }
+}
+
+/// A role gives power up to its own rank.
+fn check_rank(own: Role, touched: Role) -> Result<(), Refusal> {
+    if own >= Role::Admin && own >= touched {
+        Ok(())
+    } else {
+        Err(ErrorCode::Forbidden.into())
+    }
+}
+
+fn refused_change(actor: Actor, refused: RefusedEntry) -> Refusal {
+    match refused {
+        RefusedEntry::UnknownGroup if actor.admin => ErrorCode::NotFound.into(),
+        RefusedEntry::UnknownGroup => ErrorCode::NotAMember.into(),
+        RefusedEntry::LastOwner => Refusal::conflict(LAST_OWNER),
+        // The actor's role changed since it was asked for.
+        _ => ErrorCode::Forbidden.into(),
+    }
+}

@@ -1,0 +1,244 @@
+//! The use cases, one file each.
+
+mod groups;
+mod join;
+mod members;
+mod read;
+mod send;
+mod sessions;
+mod users;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use sealroom_domain::{
+    ErrorCode, GroupId, Limits, LogId, Principal, Refusal, Role, UserId,
+    ports::{Clock, GroupLog, Groups, Memberships, PageLimit, StoreError, Users},
+};
+use tokio::sync::OnceCell;
+use tokio_util::task::TaskTracker;
+
+pub use self::{
+    groups::GroupSummary,
+    join::{JoinRequest, Joined},
+    read::EntriesPage,
+    send::{MessageDraft, Sent},
+};
+use crate::{
+    failure::Failures,
+    feeds::Feeds,
+    session::Once,
+    users_online::UsersOnline,
+    writer::{Writer, WriterOptions, WriterParts},
+};
+
+/// What the use cases work on.
+#[derive(Debug, Clone)]
+pub struct Ports {
+    /// The log of all groups.
+    pub log: Arc<dyn GroupLog>,
+    /// The groups.
+    pub groups: Arc<dyn Groups>,
+    /// Who belongs to which group.
+    pub memberships: Arc<dyn Memberships>,
+    /// What is known of users.
+    pub users: Arc<dyn Users>,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Who keeps the memberships.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MembershipKeeper {
+    /// The log's store: a change of members is an entry and a membership in one transaction, and each message is
+    /// checked where it gets its place in the order.
+    #[default]
+    Store,
+    /// The host application, in its own tables: it calls [`Chat::member_removed`] after each removal of its own. A
+    /// send that begins after that call returned is refused; one under way may still land before the entry.
+    Host,
+}
+
+/// How the use cases behave. The defaults are those of the documentation.
+#[derive(Debug, Clone)]
+pub struct ChatOptions {
+    /// Bounds on what one client may ask for.
+    pub limits: Limits,
+    /// Who keeps the memberships.
+    pub membership_keeper: MembershipKeeper,
+    /// Whether the verified token of an unknown user makes that user known. On.
+    pub provision_users: bool,
+    /// Batches that the store commits at the same time; a group always has the same one. 1.
+    pub lanes: usize,
+    /// Entries that wait for each lane at most; past it the answer is `unavailable`. 8 192.
+    pub queue: usize,
+    /// Bytes that wait for all lanes at most. 64 MiB.
+    pub queue_bytes: usize,
+    /// Entries of one batch at most. 512.
+    pub batch: usize,
+    /// From the submission of an entry to its answer at most. 4.5 s, so that the client hears within 5 s.
+    pub deadline: Duration,
+}
+
+impl Default for ChatOptions {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            membership_keeper: MembershipKeeper::Store,
+            provision_users: true,
+            lanes: 1,
+            queue: 8192,
+            queue_bytes: 64 * 1024 * 1024,
+            batch: 512,
+            deadline: Duration::from_millis(4500),
+        }
+    }
+}
+
+/// Who asks, and with which rights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Actor {
+    /// The user.
+    pub user_id: UserId,
+    /// Whether the token's scope opens every group.
+    pub admin: bool,
+}
+
+impl From<&Principal> for Actor {
+    fn from(principal: &Principal) -> Self {
+        Self {
+            user_id: principal.user_id,
+            admin: principal.is_admin(),
+        }
+    }
+}
+
+/// The use cases. Every rule about who may do what is decided here.
+pub struct Chat {
+    ports: Ports,
+    options: ChatOptions,
+    failures: Arc<Failures>,
+    feeds: Arc<Feeds>,
+    writer: Writer,
+    users_online: Arc<UsersOnline>,
+    log_id: OnceCell<LogId>,
+    draining: Once,
+    tasks: TaskTracker,
+}
+
+impl Chat {
+    /// Starts the writer. Must be called within a tokio runtime.
+    pub fn start(ports: Ports, options: ChatOptions) -> Arc<Self> {
+        let tasks = TaskTracker::new();
+        let failures = Arc::new(Failures::default());
+        let page = PageLimit {
+            entries: options.limits.page_entries,
+            bytes: options.limits.page_bytes,
+        };
+        let feeds = Arc::new(Feeds::new(
+            ports.log.clone(),
+            ports.clock.clone(),
+            failures.clone(),
+            tasks.clone(),
+            page,
+        ));
+        let works_with = WriterParts {
+            log: ports.log.clone(),
+            memberships: ports.memberships.clone(),
+            clock: ports.clock.clone(),
+            failures: failures.clone(),
+            feeds: feeds.clone(),
+            tasks: tasks.clone(),
+        };
+        let writer_options = WriterOptions {
+            lanes: options.lanes,
+            queue: options.queue,
+            queue_bytes: options.queue_bytes,
+            batch: options.batch,
+            deadline: options.deadline,
+        };
+        let host = options.membership_keeper == MembershipKeeper::Host;
+        let writer = Writer::start(&works_with, &writer_options, host);
+        Arc::new(Self {
+            ports,
+            options,
+            failures,
+            feeds,
+            writer,
+            users_online: Arc::default(),
+            log_id: OnceCell::new(),
+            draining: Once::default(),
+            tasks,
+        })
+    }
+
+    /// The bounds in force.
+    pub fn limits(&self) -> &Limits {
+        &self.options.limits
+    }
+
+    /// The clock that every rule about time uses.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.ports.clock
+    }
+
+    /// The number of groups that somebody on this server has joined.
+    pub fn joined_groups(&self) -> usize {
+        self.feeds.count()
+    }
+
+    /// Refuses everything new with `shutting_down`, and waits until what was begun is answered. The caller bounds
+    /// the waiting.
+    pub async fn drain(&self) {
+        self.draining.set();
+        self.writer.close().await;
+    }
+
+    /// The name of the log, asked once.
+    async fn log_id(&self) -> Result<LogId, Refusal> {
+        self.log_id
+            .get_or_try_init(|| self.ports.log.log_id())
+            .await
+            .cloned()
+            .map_err(|error| self.failed("read the log's name", &error))
+    }
+
+    fn check_open(&self) -> Result<(), Refusal> {
+        if self.draining.is_set() {
+            Err(ErrorCode::ShuttingDown.into())
+        } else {
+            Ok(())
+        }
+    }
+
+    fn failed(&self, attempt: &'static str, error: &StoreError) -> Refusal {
+        self.failures.store(&*self.ports.clock, attempt, error)
+    }
+
+    /// The role of one user in one group.
+    async fn role(&self, group_id: GroupId, user_id: UserId) -> Result<Option<Role>, Refusal> {
+        self.ports
+            .memberships
+            .roles(&[(group_id, user_id)])
+            .await
+            .map(|roles| roles.first().copied().flatten())
+            .map_err(|error| self.failed("ask for a role", &error))
+    }
+
+    /// Refuses whoever may not see a group. An outsider hears the same as for a group that does not exist.
+    async fn check_sight(&self, actor: Actor, group_id: GroupId) -> Result<Option<Role>, Refusal> {
+        let role = self.role(group_id, actor.user_id).await?;
+        if role.is_none() && !actor.admin {
+            Err(ErrorCode::NotAMember.into())
+        } else {
+            Ok(role)
+        }
+    }
+}
+
+impl fmt::Debug for Chat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chat")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,139 @@
+//! A socket's session.
+
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use parking_lot::Mutex;
+use sealroom_domain::{DisplayName, ErrorCode, Extra, GroupId, Principal, Refusal, Timestamp, UserId};
+
+use crate::users_online::{OnlineUser, UsersOnline};
+
+/// What the rules keep of one socket: whose it is, until when, which groups it has joined, how many of its sends
+/// are under way. Ends with [`crate::Chat::close_session`] or when it is dropped.
+#[derive(Debug)]
+pub struct Session {
+    principal: Principal,
+    user: Arc<OnlineUser>,
+    users: Arc<UsersOnline>,
+    groups: Mutex<JoinedGroups>,
+    unacked: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct JoinedGroups {
+    closed: bool,
+    joined: HashSet<GroupId>,
+}
+
+impl Session {
+    pub(crate) fn new(principal: Principal, user: Arc<OnlineUser>, users: Arc<UsersOnline>) -> Self {
+        Self {
+            principal,
+            user,
+            users,
+            groups: Mutex::default(),
+            unacked: AtomicUsize::new(0),
+        }
+    }
+
+    /// Whose socket it is.
+    pub fn user_id(&self) -> UserId {
+        self.principal.user_id
+    }
+
+    /// When its token ends.
+    pub fn expires_at(&self) -> Timestamp {
+        self.principal.expires_at
+    }
+
+    pub(crate) fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    pub(crate) fn user(&self) -> &OnlineUser {
+        &self.user
+    }
+
+    /// The name that others see on its messages: the host's, else the token's.
+    pub(crate) fn sender_name(&self) -> DisplayName {
+        self.user
+            .host_name()
+            .or_else(|| self.principal.name.clone())
+            .unwrap_or_else(DisplayName::unknown)
+    }
+
+    /// Refuses everything from the moment on at which the token ends.
+    pub(crate) fn check_lease(&self, now: Timestamp) -> Result<(), Refusal> {
+        if self.principal.is_expired(now) {
+            Err(ErrorCode::TokenExpired.into())
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Notes a group as joined, also while the join is under way.
+    pub(crate) fn enter(&self, group_id: GroupId, limit: Option<usize>) -> Result<(), Refusal> {
+        let mut groups = self.groups.lock();
+        if groups.closed {
+            return Err(ErrorCode::ShuttingDown.into());
+        }
+        if let Some(limit) = limit
+            && groups.joined.len() >= limit
+            && !groups.joined.contains(&group_id)
+        {
+            return Err(Refusal::new(ErrorCode::LimitExceeded).with(Extra::Limit(limit)));
+        }
+        groups.joined.insert(group_id);
+        Ok(())
+    }
+
+    pub(crate) fn exit(&self, group_id: GroupId) {
+        self.groups.lock().joined.remove(&group_id);
+    }
+
+    /// No group is joined from here on; answers those that were.
+    pub(crate) fn close(&self) -> Vec<GroupId> {
+        let mut groups = self.groups.lock();
+        groups.closed = true;
+        groups.joined.drain().collect()
+    }
+
+    /// Takes one of the places for sends without an answer. [`Session::sent`] gives it back.
+    pub(crate) fn begin_send(&self, limit: Option<usize>) -> bool {
+        let before = self.unacked.fetch_add(1, Ordering::Relaxed);
+        let allowed = limit.is_none_or(|limit| before < limit);
+        if !allowed {
+            self.sent();
+        }
+        allowed
+    }
+
+    pub(crate) fn sent(&self) {
+        self.unacked.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.users.exit(self.principal.user_id);
+    }
+}
+
+/// A flag that is set once.
+#[derive(Debug, Default)]
+pub(crate) struct Once(AtomicBool);
+
+impl Once {
+    pub(crate) fn set(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}

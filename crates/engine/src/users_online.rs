@@ -1,0 +1,121 @@
+//! The users with sockets on this server.
+
+use std::{collections::HashMap, sync::Arc};
+
+use parking_lot::Mutex;
+use sealroom_domain::{DisplayName, UserId};
+
+/// Who is online, with what all sockets of a user share.
+#[derive(Debug, Default)]
+pub(crate) struct UsersOnline {
+    users: Mutex<HashMap<UserId, OnlineEntry>>,
+}
+
+#[derive(Debug)]
+struct OnlineEntry {
+    user: Arc<OnlineUser>,
+    sockets: usize,
+}
+
+/// What all sockets of a user share.
+#[derive(Debug, Default)]
+pub(crate) struct OnlineUser {
+    name: Mutex<HostName>,
+}
+
+/// The name that the host application set, and how often it was set since the user came online: a name that was
+/// read from the store must not replace one that was set after the reading.
+#[derive(Debug, Default)]
+struct HostName {
+    version: u64,
+    name: Option<DisplayName>,
+}
+
+impl UsersOnline {
+    /// One more socket of a user; `None` where it has `limit` of them.
+    pub(crate) fn enter(&self, user_id: UserId, limit: Option<usize>) -> Option<Arc<OnlineUser>> {
+        let mut users = self.users.lock();
+        let entry = users.entry(user_id).or_insert_with(|| OnlineEntry {
+            user: Arc::default(),
+            sockets: 0,
+        });
+        if limit.is_some_and(|limit| entry.sockets >= limit) {
+            return None;
+        }
+        entry.sockets += 1;
+        Some(entry.user.clone())
+    }
+
+    /// One socket less.
+    pub(crate) fn exit(&self, user_id: UserId) {
+        let mut users = self.users.lock();
+        if let Some(entry) = users.get_mut(&user_id) {
+            entry.sockets -= 1;
+            if entry.sockets == 0 {
+                users.remove(&user_id);
+            }
+        }
+    }
+
+    /// The host set a user's name.
+    pub(crate) fn rename(&self, user_id: UserId, name: &DisplayName) {
+        if let Some(entry) = self.users.lock().get(&user_id) {
+            let mut host = entry.user.name.lock();
+            host.version += 1;
+            host.name = Some(name.clone());
+        }
+    }
+}
+
+impl OnlineUser {
+    /// The name that the host set, if it did.
+    pub(crate) fn host_name(&self) -> Option<DisplayName> {
+        self.name.lock().name.clone()
+    }
+
+    /// To be taken before the name is read from the store.
+    pub(crate) fn name_version(&self) -> u64 {
+        self.name.lock().version
+    }
+
+    /// The name as the store has it, unless it was set anew since `version` was taken.
+    pub(crate) fn stored_name(&self, version: u64, name: Option<DisplayName>) {
+        let mut host = self.name.lock();
+        if host.version == version {
+            host.name = name;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user() -> UserId {
+        UserId::new(5).unwrap()
+    }
+
+    #[test]
+    fn sockets_are_limited_and_given_back() {
+        let online = UsersOnline::default();
+        assert!(online.enter(user(), Some(2)).is_some());
+        assert!(online.enter(user(), Some(2)).is_some());
+        assert!(online.enter(user(), Some(2)).is_none());
+        online.exit(user());
+        assert!(online.enter(user(), Some(2)).is_some());
+        online.exit(user());
+        online.exit(user());
+        assert!(online.users.lock().is_empty());
+    }
+
+    #[test]
+    fn a_name_read_earlier_does_not_replace_one_set_later() {
+        let online = UsersOnline::default();
+        let user_online = online.enter(user(), None).unwrap();
+        let version = user_online.name_version();
+        let new = DisplayName::new("new").unwrap();
+        online.rename(user(), &new);
+        user_online.stored_name(version, DisplayName::new("old").ok());
+        assert_eq!(user_online.host_name(), Some(new));
+    }
+}
