@@ -1,1 +1,77 @@
-fn main() {}
+//! The project's own commands: `cargo xtask`.
+//!
+//! `arch` proves the layers, `test` installs what the tests need and runs all of them, `ci` is what must pass
+//! before a change is taken.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line tool speaks to the person who runs it"
+)]
+
+mod arch;
+mod ci;
+mod interop;
+mod process;
+mod test;
+mod tools;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::Context as _;
+use cargo_metadata::{Metadata, MetadataCommand};
+use clap::{Parser, Subcommand};
+
+/// The project's own commands.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Proves the layers: arrows between crates, third-party dependencies, manifests, file lengths.
+    Arch,
+    /// Installs what the tests need and runs all of them.
+    Test {
+        /// Runs only the tests whose name contains this.
+        #[arg(long)]
+        filter: Option<String>,
+    },
+    /// Format, clippy, docs, arch and test; stops at the first failure.
+    Ci,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .context("xtask lies in the workspace's root")?
+        .to_path_buf();
+    let metadata = metadata(root)?;
+    match &arguments.command {
+        Command::Arch => arch::run(&metadata),
+        Command::Test { filter } => test::run(&metadata, filter.as_deref()),
+        Command::Ci => ci::run(&metadata),
+    }
+}
+
+/// The workspace's own packages, without resolving what they depend on.
+fn metadata(root: PathBuf) -> anyhow::Result<Metadata> {
+    MetadataCommand::new()
+        .current_dir(root)
+        .no_deps()
+        .exec()
+        .context("cargo metadata failed")
+}

@@ -1,0 +1,66 @@
+//! `cargo xtask ci`: everything that must pass before a change is taken.
+
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use cargo_metadata::Metadata;
+
+use crate::{arch, process, test, tools};
+
+type Step = (&'static str, fn(&Metadata) -> anyhow::Result<()>);
+
+const STEPS: &[Step] = &[
+    ("format", format),
+    ("clippy", clippy),
+    ("docs", docs),
+    ("arch", arch::run),
+    ("test", |metadata| test::run(metadata, None)),
+];
+
+/// Runs every step, stops at the first that fails, and says at the end what passed.
+pub(crate) fn run(metadata: &Metadata) -> anyhow::Result<()> {
+    tools::need_rust_components()?;
+    let mut passed: Vec<(&str, Duration)> = Vec::new();
+    for (name, step) in STEPS {
+        println!("\n==> {name}");
+        let start = Instant::now();
+        step(metadata).with_context(|| format!("{name} failed"))?;
+        let duration = start.elapsed();
+        println!("==> {name} passed in {}", seconds(duration));
+        passed.push((name, duration));
+    }
+    println!("\nPassed:");
+    for (name, duration) in &passed {
+        println!("  {name:<8} {:>8}", seconds(*duration));
+    }
+    Ok(())
+}
+
+fn format(metadata: &Metadata) -> anyhow::Result<()> {
+    process::run(cargo(metadata).args(["fmt", "--all", "--check"]))
+}
+
+fn clippy(metadata: &Metadata) -> anyhow::Result<()> {
+    process::run(cargo(metadata).args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+}
+
+fn docs(metadata: &Metadata) -> anyhow::Result<()> {
+    process::run(
+        cargo(metadata)
+            .args(["doc", "--no-deps", "--workspace"])
+            .env("RUSTDOCFLAGS", "-Dwarnings"),
+    )
+}
+
+fn cargo(metadata: &Metadata) -> Command {
+    let mut cargo = process::cargo();
+    cargo.current_dir(&metadata.workspace_root);
+    cargo
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{:.1} s", duration.as_secs_f64())
+}
