@@ -1,1 +1,70 @@
-//! .
+//! JSON Web Tokens (RFC 7519): an adapter of [`sealroom_domain::ports::TokenVerifier`], and the minting of tokens
+//! that it accepts.
+//!
+//! ```
+//! use std::{sync::Arc, time::Duration};
+//!
+//! use sealroom_auth::{
+//!     ClaimRules, Grant, JwtVerifier, KeySet, Minter, MinterOptions, Secret, SigningKey, VerificationKey,
+//!     VerifierOptions,
+//! };
+//! use sealroom_domain::{UserId, ports::Clock, ports::TokenVerifier};
+//!
+//! # async fn example(clock: Arc<dyn Clock>) -> Result<(), Box<dyn std::error::Error>> {
+//! let secret = Secret::generate()?;
+//! let verifier = JwtVerifier::new(VerifierOptions {
+//!     keys: KeySet::single(VerificationKey::hs256(&secret)),
+//!     claims: ClaimRules::default(),
+//!     clock: Arc::clone(&clock),
+//! })?;
+//! let minter = Minter::new(MinterOptions {
+//!     key: SigningKey::hs256(&secret),
+//!     claims: ClaimRules::default(),
+//!     clock,
+//! })?;
+//!
+//! let token = minter.mint(&Grant::new(UserId::new(5)?, Duration::from_secs(3600)))?;
+//! assert_eq!(verifier.verify(&token).await?.user_id.get(), 5);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is accepted
+//!
+//! A token is a JWS in compact form (RFC 7515, section 7.1) of at most [`MAX_TOKEN_BYTES`], and every rule here is
+//! checked in this crate; the library beneath computes and compares the signature and nothing more. What is unclear
+//! is refused (RFC 8725).
+//!
+//! - *Encoding*: three parts of canonical base64url without padding or white space; header and claims are JSON
+//!   objects in UTF-8 without duplicate keys at any depth, lone surrogates, a byte order mark or trailing text.
+//! - *Header*: `alg` names the algorithm of a key in the [`KeySet`]. `kid` chooses among these keys and does nothing
+//!   else. `typ`, where present, is `JWT` or `at+jwt`. `crit`, `jku`, `jwk`, `x5u`, `x5c`, `b64`, `zip`, `enc` and
+//!   a nested token (`cty`) are refused.
+//! - *Times*: `exp` is required and has no leeway; `nbf` and `iat` have [`LEEWAY`]. They come from the `Clock` port.
+//! - *Identity*: the user claim is a JSON integer from 1 to 2^53 - 1. `"5"`, `5.0` and `5e0` are not.
+//! - *Texts*: `name`, `scope`, `iss`, `aud`, `sub` and `jti` have the types that RFC 7519 and RFC 8693 give them, and
+//!   hold no U+0000. Only `name` may be `null`.
+//! - *Kind*: a token that says of itself that it is an ID token or a refresh token is refused (RFC 8725,
+//!   section 3.11).
+//!
+//! # Adding an algorithm
+//!
+//! A variant of [`Algorithm`] and a constructor of [`VerificationKey`] that binds a key to it. A key never serves a
+//! second algorithm, so a public key can never be taken for an HMAC secret.
+//!
+//! This crate must never know sockets, HTTP handlers, a database or the wall clock.
+
+mod claims;
+mod header;
+mod json;
+mod keys;
+mod minter;
+mod numeric_date;
+mod secret;
+mod verifier;
+
+pub use claims::{ClaimRules, ClaimRulesError, LEEWAY};
+pub use keys::{Algorithm, KeySet, KeySetError, SigningKey, VerificationKey};
+pub use minter::{Grant, MintError, Minter, MinterOptions};
+pub use secret::{Secret, SecretError};
+pub use verifier::{JwtVerifier, MAX_TOKEN_BYTES, VerifierOptions};
