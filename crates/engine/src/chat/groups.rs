@@ -88,7 +88,7 @@ impl Chat {
         let created = self
             .detached("create a group", async move { groups.create(new).await })
             .await?;
-        let (group_id, entries) = created;
+        let (group_id, _founding) = created;
         if !keeps_membership {
             self.hand_to_host(group_id, &founders).await?;
         }
