@@ -1,0 +1,168 @@
+//! What a failure means. Nothing else in the crate maps an error of the database to one of the ports.
+
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use sealroom_domain::ports::{BoxError, StoreError};
+
+/// The store could not be opened. Its text names no path; the source says more.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The database file cannot be opened, created or written.
+    #[error("the database file cannot be used")]
+    File {
+        /// What happened.
+        source: BoxError,
+    },
+    /// Another process has held the database for longer than the busy timeout.
+    #[error("the database is in use by another process")]
+    Busy {
+        /// What happened.
+        source: BoxError,
+    },
+    /// A migration failed; the schema is as it was before that migration.
+    #[error("the database schema cannot be brought up to date")]
+    Migration {
+        /// What happened.
+        source: BoxError,
+    },
+    /// The operating system gave no random bytes, or the runtime is shutting down.
+    #[error("the store cannot be started")]
+    System {
+        /// What happened.
+        source: BoxError,
+    },
+}
+
+impl OpenError {
+    pub(crate) fn file(source: impl Into<BoxError>) -> Self {
+        Self::File {
+            source: source.into(),
+        }
+    }
+
+    pub(crate) fn migration(source: impl Into<BoxError>) -> Self {
+        Self::Migration {
+            source: source.into(),
+        }
+    }
+
+    pub(crate) fn system(source: impl Into<BoxError>) -> Self {
+        Self::System {
+            source: source.into(),
+        }
+    }
+}
+
+impl From<DieselError> for OpenError {
+    fn from(error: DieselError) -> Self {
+        if matches!(condition(&error), Some(Condition::Busy)) {
+            Self::Busy {
+                source: Box::new(error),
+            }
+        } else {
+            Self::file(error)
+        }
+    }
+}
+
+/// The database holds what the model cannot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a value of {table}.{column} is not valid")]
+pub(crate) struct Inconsistency {
+    pub(crate) table: &'static str,
+    pub(crate) column: &'static str,
+}
+
+/// Why a job on a connection failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The database refused or failed.
+    #[error("the database failed")]
+    Database(#[source] DieselError),
+    /// The database holds what it should not.
+    #[error("the database is inconsistent")]
+    Inconsistent(#[source] Inconsistency),
+    /// The job panicked; its transaction was rolled back.
+    #[error("a database job panicked")]
+    Panicked,
+    /// No connection became free in time.
+    #[error("no database connection became free in time")]
+    TimedOut,
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+    /// A connection could not be opened again.
+    #[error("the database connection is lost")]
+    Lost(#[source] BoxError),
+    /// The operating system gave no random bytes.
+    #[error("no random bytes")]
+    Random(#[source] std::io::Error),
+}
+
+impl From<DieselError> for Failure {
+    fn from(error: DieselError) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl From<Inconsistency> for Failure {
+    fn from(error: Inconsistency) -> Self {
+        Self::Inconsistent(error)
+    }
+}
+
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> Self {
+        let passes = match &failure {
+            Failure::Database(error) => condition(error).is_some(),
+            Failure::TimedOut | Failure::Closed | Failure::Lost(_) => true,
+            Failure::Inconsistent(_) | Failure::Panicked | Failure::Random(_) => false,
+        };
+        if passes {
+            Self::unavailable(failure)
+        } else {
+            Self::internal(failure)
+        }
+    }
+}
+
+/// Conditions that may pass without a change of the program or of the data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Condition {
+    /// Somebody else holds a lock.
+    Busy,
+    /// The connection, the disk or the memory is not to be had.
+    Gone,
+}
+
+/// The texts of `sqlite3_errstr`, which is all that diesel passes on of a result code: `SQLITE_BUSY`, `LOCKED`,
+/// `PROTOCOL`, `FULL`, `READONLY`, `IOERR`, `CANTOPEN`, `NOMEM`, `INTERRUPT`.
+const SQLITE_CONDITIONS: &[(&str, Condition)] = &[
+    ("database is locked", Condition::Busy),
+    ("database table is locked", Condition::Busy),
+    ("locking protocol", Condition::Busy),
+    ("database or disk is full", Condition::Gone),
+    ("attempt to write a readonly database", Condition::Gone),
+    ("disk I/O error", Condition::Gone),
+    ("unable to open database file", Condition::Gone),
+    ("out of memory", Condition::Gone),
+    ("interrupted", Condition::Gone),
+];
+
+fn condition(error: &DieselError) -> Option<Condition> {
+    match error {
+        DieselError::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => Some(Condition::Busy),
+        DieselError::DatabaseError(
+            DatabaseErrorKind::ClosedConnection
+            | DatabaseErrorKind::UnableToSendCommand
+            | DatabaseErrorKind::ReadOnlyTransaction,
+            _,
+        )
+        | DieselError::BrokenTransactionManager => Some(Condition::Gone),
+        DieselError::DatabaseError(DatabaseErrorKind::Unknown, information) => SQLITE_CONDITIONS
+            .iter()
+            .find(|(text, _)| information.message().starts_with(text))
+            .map(|&(_, condition)| condition),
+        _ => None,
+    }
+}

@@ -1,0 +1,28 @@
+//! Names of logs.
+
+use std::fmt::Write as _;
+
+use sealroom_domain::LogId;
+
+/// A new name for a log: 128 random bits from the operating system, in hexadecimal.
+pub fn new_log_id() -> std::io::Result<LogId> {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
+    let mut name = String::with_capacity(32);
+    for byte in bytes {
+        write!(name, "{byte:02x}").map_err(std::io::Error::other)?;
+    }
+    LogId::new(name).map_err(std::io::Error::other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_are_the_same() {
+        let first = new_log_id().unwrap();
+        assert_eq!(first.as_str().len(), 32);
+        assert_ne!(first, new_log_id().unwrap());
+    }
+}

@@ -1,0 +1,192 @@
+//! The stores on SQLite.
+//!
+//! One connection writes, some read. Each call is one blocking job on one of them, whatever it does there: a hop to
+//! another thread costs more than most statements, and a job that runs to its end by itself leaves no transaction
+//! open when its caller goes away.
+
+mod append;
+pub(crate) mod connection;
+mod groups;
+mod log;
+mod memberships;
+mod options;
+mod pool;
+#[cfg(test)]
+mod tests;
+mod users;
+
+use std::{
+    fmt,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use diesel::{
+    ExpressionMethods, RunQueryDsl, SqliteConnection,
+    connection::{AnsiTransactionManager, SimpleConnection, TransactionManager},
+};
+use sealroom_domain::{LogId, ports::StoreError};
+
+pub use self::options::{SqliteOptions, Synchronous};
+use self::{connection::Part, pool::Pool};
+use crate::{
+    error::{Failure, Inconsistency, OpenError},
+    fragments, log_id, migrate,
+    schema::meta,
+};
+
+/// All four store ports on one SQLite file. Cloning shares the connections.
+///
+/// Several stores, also of several processes, may be open on one file.
+///
+/// Its methods need a tokio runtime with its time driver.
+#[derive(Clone)]
+pub struct SqliteStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    log_id: RwLock<LogId>,
+    writer: Arc<Pool>,
+    readers: Arc<Pool>,
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore")
+            .field("writer", &self.inner.writer)
+            .field("readers", &self.inner.readers)
+            .finish()
+    }
+}
+
+impl SqliteStore {
+    /// Opens the database, which is created where it is missing, and applies the migrations that are pending.
+    pub async fn open(options: SqliteOptions) -> Result<Self, OpenError> {
+        migrate::blocking(move || {
+            migrate::run(&options)?;
+            let log_id = ensure_log_id(&mut connection::open_writer(&options)?)?;
+            let writer = Pool::open(Part::Writer, &options, 1)?;
+            let readers = Pool::open(Part::Reader, &options, options.readers)?;
+            Ok(Self {
+                inner: Arc::new(Inner {
+                    log_id: RwLock::new(log_id),
+                    writer,
+                    readers,
+                }),
+            })
+        })
+        .await
+    }
+
+    /// Gives the log another name, as a restored backup needs it: clients then start over instead of taking
+    /// another history for their own. Other stores that are open on the file keep the old name until they are
+    /// opened again.
+    pub async fn renew_log_id(&self) -> Result<LogId, StoreError> {
+        let new = log_id::new_log_id().map_err(Failure::Random)?;
+        let name = new.clone();
+        self.write(move |conn| {
+            diesel::update(meta::table)
+                .set(meta::log_id.eq(name.as_str()))
+                .execute(conn)?;
+            Ok(())
+        })
+        .await?;
+        self.inner
+            .log_id
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone_from(&new);
+        Ok(new)
+    }
+
+    /// Whether the store can work now: a reader answers, and the writer gets the write lock. Writes nothing, and
+    /// waits for at most `patience`.
+    pub async fn ping(&self, patience: Duration) -> Result<(), StoreError> {
+        let questions = async {
+            self.read(|conn| {
+                fragments::log_id().get_result::<String>(conn)?;
+                Ok(())
+            })
+            .await?;
+            self.write(|_| Ok(())).await
+        };
+        tokio::time::timeout(patience, questions)
+            .await
+            .unwrap_or_else(|_| Err(Failure::TimedOut.into()))
+    }
+
+    /// Waits for all jobs, writes everything back into the database file and closes it. Later calls, of all
+    /// clones, answer that the store is unavailable.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        self.inner.readers.close(|_| Ok(())).await?;
+        // Where another process has the file open, the log stays for that one to write back: no error.
+        let checkpoint = |conn: &mut SqliteConnection| conn.batch_execute("PRAGMA wal_checkpoint(TRUNCATE);");
+        Ok(self.inner.writer.close(checkpoint).await?)
+    }
+
+    /// The name of the log.
+    fn name(&self) -> LogId {
+        self.inner
+            .log_id
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Runs a job that reads, all of it on one snapshot.
+    async fn read<R, F>(&self, job: F) -> Result<R, StoreError>
+    where
+        R: Send + 'static,
+        F: FnOnce(&mut SqliteConnection) -> Result<R, Failure> + Send + 'static,
+    {
+        let job = move |conn: &mut SqliteConnection| in_transaction(conn, "BEGIN", job);
+        Ok(self.inner.readers.run(job).await?)
+    }
+
+    /// Runs a job that writes, all of it or nothing, durable when it returned.
+    async fn write<R, F>(&self, job: F) -> Result<R, StoreError>
+    where
+        R: Send + 'static,
+        F: FnOnce(&mut SqliteConnection) -> Result<R, Failure> + Send + 'static,
+    {
+        // A deferred transaction that begins to write later is answered BUSY at once, whatever the timeout.
+        let job = move |conn: &mut SqliteConnection| in_transaction(conn, "BEGIN IMMEDIATE", job);
+        Ok(self.inner.writer.run(job).await?)
+    }
+}
+
+/// Runs a job in a transaction. An error of the job, or of the commit, stands; the pool ends what could not be rolled
+/// back. (diesel's own transactions answer the failure of the rollback instead, and SQLite has rolled back by itself
+/// where the disk is full.)
+fn in_transaction<R>(
+    conn: &mut SqliteConnection,
+    begin: &str,
+    job: impl FnOnce(&mut SqliteConnection) -> Result<R, Failure>,
+) -> Result<R, Failure> {
+    AnsiTransactionManager::begin_transaction_sql(conn, begin)?;
+    let outcome = job(conn)?;
+    AnsiTransactionManager::commit_transaction(conn)?;
+    Ok(outcome)
+}
+
+/// The name of the log, which gets one when it is opened for the first time.
+fn ensure_log_id(conn: &mut SqliteConnection) -> Result<LogId, OpenError> {
+    let new = log_id::new_log_id().map_err(OpenError::system)?;
+    diesel::insert_into(meta::table)
+        .values((
+            meta::id.eq(fragments::META),
+            meta::log_id.eq(new.as_str()),
+            meta::next_group_id.eq(1),
+            meta::next_message_id.eq(1),
+        ))
+        .on_conflict_do_nothing()
+        .execute(conn)?;
+    let name: String = fragments::log_id().get_result(conn)?;
+    LogId::new(name).ok().ok_or_else(|| {
+        OpenError::file(Inconsistency {
+            table: "meta",
+            column: "log_id",
+        })
+    })
+}

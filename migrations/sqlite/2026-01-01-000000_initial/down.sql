@@ -1,0 +1,5 @@
+DROP TABLE entries;
+DROP TABLE members;
+DROP TABLE users;
+DROP TABLE groups;
+DROP TABLE meta;
