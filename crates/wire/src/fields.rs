@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 pub type Invalid = Refusal;
 
 /// The value of one key; `None` where it is absent or `null`, which are the same in requests.
-type Raw<'a> = Option<&'a RawValue>;
+pub type Raw<'a> = Option<&'a RawValue>;
 
 /// A value that must be there.
 pub fn required<T>(field: &'static str, value: Option<T>) -> Result<T, Invalid> {
@@ -183,8 +183,8 @@ mod tests {
 
     #[test]
     fn content_is_kept_byte_for_byte() {
-        let content = content("c", Some(raw(r#""\"\u00e9\n é""#)), 100).unwrap();
-        assert_eq!(content.as_str(), "\"é\n é");
+        let read = content("c", Some(raw(r#""\"\u00e9\n é""#)), 100).unwrap();
+        assert_eq!(read.as_str(), "\"é\n é");
         let too_large = content("c", Some(raw("\"abc\"")), 2).unwrap_err();
         assert_eq!(
             (too_large.code, too_large.extra),
