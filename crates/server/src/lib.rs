@@ -1,1 +1,3 @@
-//! .
+//! The server: settings, wiring, accept loop, command line.
+
+pub mod listen;

@@ -1,0 +1,220 @@
+//! The stream of one connection, and the handle that outlives it.
+
+use std::{
+    io::{self, IoSlice},
+    net::Shutdown,
+    pin::Pin,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+use sealroom_realtime::Connection;
+use socket2::SockRef;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{
+        TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+};
+
+use super::connections::Permit;
+
+/// A TCP stream that counts what it writes and notes since when a write waits for the peer.
+///
+/// Reading goes through the read half, which knows from a short read that the next one would wait and saves that
+/// system call. Writing goes through the shared socket, because the [`Handle`] must reach it while a write waits.
+#[derive(Debug)]
+pub(super) struct TrackedStream {
+    read: OwnedReadHalf,
+    socket: Arc<Socket>,
+    progress: Arc<Progress>,
+    /// Dropped last: the connection counts until its descriptor is closed, whoever owns the stream by then.
+    _permit: Permit,
+}
+
+/// The descriptor. It is closed when the stream is dropped: handles hold it weakly.
+#[derive(Debug)]
+pub(super) struct Socket(OwnedWriteHalf);
+
+/// What a handle may ask for. Written by the stream alone, so plain loads and stores are enough.
+#[derive(Debug)]
+pub(super) struct Progress {
+    opened: Instant,
+    bytes_written: AtomicU64,
+    /// Since when a write waits, in milliseconds after `opened` plus one; 0 where none does.
+    stalled_since: AtomicU64,
+}
+
+/// The connection as others see it.
+#[derive(Debug)]
+pub(super) struct Handle {
+    socket: Weak<Socket>,
+    progress: Arc<Progress>,
+}
+
+/// A connection that is not counted yet.
+pub(super) struct Parts {
+    read: OwnedReadHalf,
+    socket: Arc<Socket>,
+}
+
+impl Parts {
+    pub(super) fn new(stream: TcpStream) -> Self {
+        let (read, write) = stream.into_split();
+        Self {
+            read,
+            socket: Arc::new(Socket(write)),
+        }
+    }
+
+    pub(super) fn socket(&self) -> Weak<Socket> {
+        Arc::downgrade(&self.socket)
+    }
+
+    pub(super) fn count(self, permit: Permit) -> (TrackedStream, Handle) {
+        let progress = Arc::new(Progress {
+            opened: Instant::now(),
+            bytes_written: AtomicU64::new(0),
+            stalled_since: AtomicU64::new(0),
+        });
+        let handle = Handle {
+            socket: self.socket(),
+            progress: progress.clone(),
+        };
+        let stream = TrackedStream {
+            read: self.read,
+            socket: self.socket,
+            progress,
+            _permit: permit,
+        };
+        (stream, handle)
+    }
+}
+
+impl Socket {
+    fn tcp(&self) -> &TcpStream {
+        self.0.as_ref()
+    }
+
+    /// Ends the connection, also where its writer waits for a peer that does not read: both directions fail at
+    /// once, which wakes the tasks of the stream, and closing discards what is unsent (linger 0: RST).
+    pub(super) fn kill(&self) {
+        let socket = SockRef::from(self.tcp());
+        // Either fails only where the connection is gone already.
+        let _ = socket.set_linger(Some(Duration::ZERO));
+        let _ = socket.shutdown(Shutdown::Both);
+    }
+
+    fn poll_write_with(
+        &self,
+        cx: &mut Context<'_>,
+        mut write: impl FnMut(&TcpStream) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.tcp().poll_write_ready(cx))?;
+            match write(self.tcp()) {
+                // The readiness was old, and is cleared now.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return Poll::Ready(result),
+            }
+        }
+    }
+}
+
+impl Progress {
+    fn note(&self, written: &Poll<io::Result<usize>>) {
+        match written {
+            Poll::Ready(Ok(bytes)) => {
+                let bytes = u64::try_from(*bytes).unwrap_or(u64::MAX);
+                let before = self.bytes_written.load(Ordering::Relaxed);
+                self.bytes_written
+                    .store(before.wrapping_add(bytes), Ordering::Relaxed);
+                self.stalled_since.store(0, Ordering::Relaxed);
+            }
+            Poll::Ready(Err(_)) => self.stalled_since.store(0, Ordering::Relaxed),
+            Poll::Pending => {
+                if self.stalled_since.load(Ordering::Relaxed) == 0 {
+                    self.stalled_since
+                        .store(self.age_ms().saturating_add(1), Ordering::Relaxed);
+                }
+            }
+        }
+    }
+
+    fn age_ms(&self) -> u64 {
+        u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn stalled_for(&self) -> Option<Duration> {
+        let since = self.stalled_since.load(Ordering::Relaxed).checked_sub(1)?;
+        Some(Duration::from_millis(self.age_ms().saturating_sub(since)))
+    }
+}
+
+impl Connection for Handle {
+    fn bytes_written(&self) -> u64 {
+        self.progress.bytes_written.load(Ordering::Relaxed)
+    }
+
+    fn stalled_for(&self) -> Option<Duration> {
+        // A connection that is gone waits for nobody.
+        if self.socket.strong_count() == 0 {
+            return None;
+        }
+        self.progress.stalled_for()
+    }
+
+    fn kill(&self) {
+        if let Some(socket) = self.socket.upgrade() {
+            socket.kill();
+        }
+    }
+}
+
+impl AsyncRead for TrackedStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.read).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for TrackedStream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let written = self.socket.poll_write_with(cx, |tcp| tcp.try_write(buf));
+        self.progress.note(&written);
+        written
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = self
+            .socket
+            .poll_write_with(cx, |tcp| tcp.try_write_vectored(bufs));
+        self.progress.note(&written);
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // The kernel has it already.
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(SockRef::from(self.socket.tcp()).shutdown(Shutdown::Write))
+    }
+}
