@@ -1,1 +1,18 @@
-//! .
+//! For tests of Sealroom and of what others build on it. Never part of a server.
+//!
+//! - [`memory`]: every port in memory, with exactly the contracts of the ports.
+//! - [`conformance`]: one suite for each port, for adapters of one's own.
+//!
+//! Helpers panic where a test cannot go on.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a failed check ends the test; nothing here runs in a server"
+)]
+
+pub mod conformance;
+pub mod memory;

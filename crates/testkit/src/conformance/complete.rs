@@ -1,0 +1,39 @@
+//! Every property is in its suite's list: one that is not would never run.
+
+use std::collections::BTreeSet;
+
+use super::{clock, group_log, groups, memberships, token_verifier, users};
+
+#[test]
+fn every_property_is_in_the_list_of_its_suite() {
+    let suites: [(&[&str], &[&str]); 6] = [
+        (clock::PROPERTIES, &[include_str!("clock.rs")]),
+        (
+            group_log::PROPERTIES,
+            &[
+                include_str!("group_log/abandoned.rs"),
+                include_str!("group_log/concurrency.rs"),
+                include_str!("group_log/guards.rs"),
+                include_str!("group_log/idempotency.rs"),
+                include_str!("group_log/members.rs"),
+                include_str!("group_log/order.rs"),
+                include_str!("group_log/owners.rs"),
+                include_str!("group_log/pages.rs"),
+                include_str!("group_log/values.rs"),
+            ],
+        ),
+        (groups::PROPERTIES, &[include_str!("groups.rs")]),
+        (memberships::PROPERTIES, &[include_str!("memberships.rs")]),
+        (token_verifier::PROPERTIES, &[include_str!("token_verifier.rs")]),
+        (users::PROPERTIES, &[include_str!("users.rs")]),
+    ];
+    for (listed, sources) in suites {
+        let written: BTreeSet<&str> = sources
+            .iter()
+            .flat_map(|source| source.lines())
+            .filter_map(|line| line.strip_prefix("pub async fn ")?.split('(').next())
+            .collect();
+        assert_eq!(listed.iter().copied().collect::<BTreeSet<_>>(), written);
+        assert_eq!(listed.len(), written.len(), "no property is listed twice");
+    }
+}
