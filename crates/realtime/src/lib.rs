@@ -1,5 +1,25 @@
-//! Socket.IO transport of Sealroom.
+//! The Socket.IO transport of Sealroom: handshake, events, delivery to sockets.
+//!
+//! [`Realtime::start`] gives a tower layer for any HTTP service. Everything that arrives on a socket is read in the
+//! order in which it came and is answered exactly once; everything that is delivered is handed over without waiting,
+//! and a socket that cannot take it is closed, never skipped.
+//!
+//! This crate must never know SQL, the parts of a token, the configuration's files or the environment.
 
 mod connection;
+mod events;
+mod gate;
+mod handshake;
+mod janitor;
+mod jobs;
+mod options;
+mod origin;
+mod outbound;
+mod realtime;
+mod registry;
+mod socket;
 
 pub use connection::{Connection, ConnectionRef};
+pub use gate::{RealtimeLayer, RealtimeService};
+pub use options::{AllowedOrigins, RealtimeOptions};
+pub use realtime::Realtime;

@@ -7,6 +7,8 @@ use sealroom_domain::{
     ports::{Cursor, Page},
 };
 
+use tokio::time::{Instant, timeout_at};
+
 use super::Chat;
 use crate::{Reply, Session, Subscriber, feeds::Unmuted};
 
@@ -45,7 +47,7 @@ pub struct Joined {
 
 impl Chat {
     /// Joins a group. The answer comes through `reply`, in front of everything that is delivered live. Joins of one
-    /// session must not overlap.
+    /// session must not overlap. Past the deadline the answer is `unavailable`, and nothing was joined.
     ///
     /// Refusals: `token_expired`, `not_a_member`, `limit_exceeded`, `unavailable`, `shutting_down`.
     pub async fn join(
@@ -53,13 +55,16 @@ impl Chat {
         session: &Arc<Session>,
         subscriber: &Arc<dyn Subscriber>,
         request: JoinRequest,
+        deadline: Instant,
         reply: Reply<Joined>,
     ) {
         let group_id = request.group_id;
-        if let Err(refusal) = self.begin_join(session, group_id).await {
+        let begin = timeout_at(deadline, self.begin_join(session, group_id)).await;
+        if let Err(refusal) = begin.unwrap_or_else(|_elapsed| Err(Refusal::unavailable())) {
             return reply(Err(refusal));
         }
-        match self.prepare_join(session, subscriber, request).await {
+        let prepare = timeout_at(deadline, self.prepare_join(session, subscriber, request)).await;
+        match prepare.unwrap_or_else(|_elapsed| Err(Refusal::unavailable())) {
             Ok(joined) => {
                 let mut reply = Some(reply);
                 let answer = || {

@@ -29,6 +29,11 @@ impl Chat {
         Ok(Arc::new(session))
     }
 
+    /// Refuses everything with `token_expired` from the moment on at which the session's token ends.
+    pub fn check_lease(&self, session: &Session) -> Result<(), Refusal> {
+        session.check_lease(self.ports.clock.now())
+    }
+
     /// Ends a session: it receives nothing more.
     pub fn close_session(&self, session: &Arc<Session>) {
         for group_id in session.close() {

@@ -1,0 +1,155 @@
+//! The one answer of each request.
+
+use std::{borrow::Cow, sync::Arc};
+
+use sealroom_domain::{GroupId, Refusal};
+use sealroom_engine::{EntriesPage, Joined, Published, Sent};
+use sealroom_wire::{EventEntry, LogEntry, RawValue, RefusalBody};
+use serde::Serialize;
+use serde_json::value::to_raw_value;
+use socketioxide::{
+    extract::AckSender,
+    handler::{FromMessageParts, Value},
+    socket::Socket,
+};
+
+use super::requests::Request;
+use crate::socket::ClientSocket;
+
+/// Where the answer goes: to the ack, or, for an event that was sent without one, nowhere but for a refusal.
+pub(crate) struct Answer {
+    client: Arc<ClientSocket>,
+    to: To,
+}
+
+enum To {
+    Ack(AckSender),
+    Nobody(Cow<'static, str>),
+}
+
+/// An event's name is told back up to here.
+const NAME_CHARS: usize = 64;
+
+impl Answer {
+    pub(crate) fn new(
+        client: Arc<ClientSocket>,
+        socket: &Arc<Socket>,
+        event: &str,
+        ack_id: Option<i64>,
+    ) -> Self {
+        let to = match ack_id {
+            Some(_) => To::Ack(ack_sender(socket, ack_id)),
+            None => To::Nobody(match Request::EVENTS.into_iter().find(|known| *known == event) {
+                Some(known) => Cow::Borrowed(known),
+                None => Cow::Owned(event.chars().take(NAME_CHARS).collect()),
+            }),
+        };
+        Self { client, to }
+    }
+
+    pub(crate) fn accept(self, ack: &impl Serialize) {
+        if let To::Ack(sender) = self.to {
+            self.client.acknowledge(sender, ack);
+        }
+    }
+
+    pub(crate) fn refuse(self, refusal: &Refusal) {
+        match self.to {
+            To::Ack(sender) => self.client.acknowledge(sender, &RefusalBody(refusal)),
+            To::Nobody(event) => self.client.request_error(&event, refusal),
+        }
+    }
+}
+
+fn ack_sender(socket: &Arc<Socket>, ack_id: Option<i64>) -> AckSender {
+    let mut unused = Value::Bytes(bytes::Bytes::new());
+    match AckSender::from_message_parts(socket, &mut unused, &ack_id) {
+        Ok(sender) => sender,
+        Err(never) => match never {},
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct JoinAck<'a> {
+    success: bool,
+    group_id: i64,
+    head_seq: i64,
+    log_id: &'a str,
+    recovered: bool,
+    entries: Vec<LogEntry<'a>>,
+    has_more: bool,
+}
+
+impl<'a> JoinAck<'a> {
+    pub(crate) fn new(joined: &'a Joined) -> Self {
+        Self {
+            success: true,
+            group_id: joined.group_id.get(),
+            head_seq: joined.head.get(),
+            log_id: joined.log_id.as_str(),
+            recovered: joined.recovered,
+            entries: joined.entries.iter().map(LogEntry).collect(),
+            has_more: joined.has_more,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct LeaveAck {
+    success: bool,
+    group_id: i64,
+}
+
+impl LeaveAck {
+    pub(crate) fn new(group_id: GroupId) -> Self {
+        Self {
+            success: true,
+            group_id: group_id.get(),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct SendAck<'a> {
+    success: bool,
+    message: &'a RawValue,
+    duplicate: bool,
+}
+
+/// The message as its event carries it, encoded once for all.
+pub(crate) fn encoding(published: &Published) -> Option<&RawValue> {
+    published
+        .encoding(|entry| to_raw_value(&EventEntry(entry)).ok())?
+        .as_deref()
+}
+
+impl<'a> SendAck<'a> {
+    pub(crate) fn new(sent: &'a Sent) -> Option<Self> {
+        Some(Self {
+            success: true,
+            message: encoding(&sent.message)?,
+            duplicate: sent.duplicate,
+        })
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct EntriesAck<'a> {
+    success: bool,
+    entries: Vec<LogEntry<'a>>,
+    has_more: bool,
+    head_seq: i64,
+    log_id: &'a str,
+}
+
+impl<'a> EntriesAck<'a> {
+    pub(crate) fn new(page: &'a EntriesPage) -> Self {
+        Self {
+            success: true,
+            entries: page.entries.iter().map(LogEntry).collect(),
+            has_more: page.has_more,
+            head_seq: page.head.get(),
+            log_id: page.log_id.as_str(),
+        }
+    }
+}

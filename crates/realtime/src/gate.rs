@@ -1,0 +1,240 @@
+//! In front of Socket.IO: which requests reach it, and in what shape.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use engineioxide::service::NotFoundService;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
+use socketioxide::{service::SocketIoService, socket::Sid};
+use tokio_util::task::TaskTracker;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::{ConnectionRef, RealtimeOptions, registry::Registry};
+
+/// The path of Socket.IO, with and without a slash at its end.
+const PATH: &str = "/socket.io";
+
+pub(crate) type SocketIo = SocketIoService<NotFoundService>;
+type Body = UnsyncBoxBody<Bytes, BoxError>;
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+type Answer<E> = Pin<Box<dyn Future<Output = Result<Response<Body>, E>> + Send>>;
+
+/// Adds Socket.IO to any HTTP service: requests for its path go there, all others go on.
+#[derive(Clone)]
+pub struct RealtimeLayer {
+    gate: Arc<Gate>,
+}
+
+/// The service that [`RealtimeLayer`] makes.
+#[derive(Clone)]
+pub struct RealtimeService<S> {
+    gate: Arc<Gate>,
+    inner: S,
+}
+
+struct Gate {
+    socket_io: SocketIo,
+    registry: Arc<Registry>,
+    options: Arc<RealtimeOptions>,
+}
+
+/// The token of the `Authorization` header, kept for the CONNECT that follows.
+#[derive(Clone)]
+pub(crate) struct BearerToken(pub(crate) Arc<str>);
+
+impl RealtimeLayer {
+    pub(crate) fn new(socket_io: SocketIo, registry: Arc<Registry>, options: Arc<RealtimeOptions>) -> Self {
+        Self {
+            gate: Arc::new(Gate {
+                socket_io,
+                registry,
+                options,
+            }),
+        }
+    }
+}
+
+impl<S> Layer<S> for RealtimeLayer {
+    type Service = RealtimeService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        RealtimeService {
+            gate: self.gate.clone(),
+            inner,
+        }
+    }
+}
+
+impl<S, B, ResBody> Service<Request<B>> for RealtimeService<S>
+where
+    S: Service<Request<B>, Response = Response<ResBody>>,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+    B: http_body::Body<Error: std::fmt::Debug, Data: Send> + Send + Unpin + std::fmt::Debug + 'static,
+    ResBody: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = Answer<S::Error>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let path = request.uri().path();
+        if path == PATH || path.strip_suffix('/') == Some(PATH) {
+            let gate = self.gate.clone();
+            return Box::pin(async move { Ok(gate.pass(request).await) });
+        }
+        let answer = self.inner.call(request);
+        Box::pin(async move { answer.await.map(|response| response.map(boxed)) })
+    }
+}
+
+impl Gate {
+    async fn pass<B>(&self, request: Request<B>) -> Response<Body>
+    where
+        B: http_body::Body<Error: std::fmt::Debug, Data: Send> + Send + Unpin + std::fmt::Debug + 'static,
+    {
+        if !self.options.allowed_origins.allow(request.headers()) {
+            return refusal(StatusCode::FORBIDDEN, "Origin not allowed");
+        }
+        let request = slim(request);
+        let sid = session_id(request.uri());
+        let is_poll = request.method() == Method::GET && !request.headers().contains_key(header::UPGRADE);
+        if let Some(sid) = sid
+            && request.headers().contains_key(header::UPGRADE)
+            && let Some(connection) = request.extensions().get::<ConnectionRef>()
+        {
+            self.registry.upgraded(sid, connection.clone());
+        }
+        let mut socket_io = self.socket_io.clone();
+        let response = match Service::call(&mut socket_io, request).await {
+            Ok(response) => response.map(boxed),
+            Err(never) => match never {},
+        };
+        if let (true, Some(sid), Some(bytes)) =
+            (is_poll, sid, http_body::Body::size_hint(response.body()).exact())
+        {
+            self.registry.polled(sid, bytes);
+        }
+        response
+    }
+}
+
+/// Copies what Socket.IO reads of a request. It keeps the head for as long as the socket lives: as it came, that
+/// would pin the connection's read buffer, and with it tokens and cookies.
+fn slim<B>(request: Request<B>) -> Request<B> {
+    const KEPT: [HeaderName; 6] = [
+        header::CONNECTION,
+        header::UPGRADE,
+        header::SEC_WEBSOCKET_KEY,
+        header::SEC_WEBSOCKET_VERSION,
+        header::CONTENT_TYPE,
+        header::CONTENT_LENGTH,
+    ];
+    let (mut head, body) = request.into_parts();
+    let mut headers = HeaderMap::new();
+    for name in KEPT {
+        if let Some(value) = head
+            .headers
+            .get(&name)
+            .and_then(|value| HeaderValue::from_bytes(value.as_bytes()).ok())
+        {
+            headers.insert(name, value);
+        }
+    }
+    if let Some(token) = bearer(&head.headers) {
+        head.extensions.insert(token);
+    }
+    head.headers = headers;
+    if let Ok(uri) = head.uri.to_string().parse() {
+        head.uri = uri;
+    }
+    Request::from_parts(head, body)
+}
+
+fn bearer(headers: &HeaderMap) -> Option<BearerToken> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then(|| BearerToken(Arc::from(token.trim())))
+}
+
+fn session_id(uri: &Uri) -> Option<Sid> {
+    uri.query()?
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("sid="))?
+        .parse()
+        .ok()
+}
+
+fn boxed<B>(body: B) -> Body
+where
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    body.map_err(Into::into).boxed_unsync()
+}
+
+fn refusal(status: StatusCode, text: &'static str) -> Response<Body> {
+    let mut response = Response::new(boxed(Full::from(text)));
+    *response.status_mut() = status;
+    response
+}
+
+/// Ends sessions that poll: they have no connection of their own, so they are closed in their clients' name.
+#[derive(Clone)]
+pub(crate) struct SessionCloser {
+    socket_io: SocketIo,
+}
+
+impl SessionCloser {
+    pub(crate) fn new(socket_io: SocketIo) -> Self {
+        Self { socket_io }
+    }
+
+    /// Closes a polling session, without waiting. Harmless where it is gone.
+    pub(crate) fn close(&self, tasks: &TaskTracker, sid: Sid) {
+        let mut socket_io = self.socket_io.clone();
+        let close = Request::post(format!("{PATH}/?EIO=4&transport=polling&sid={sid}"))
+            .header(header::CONTENT_TYPE, "text/plain;charset=UTF-8")
+            .body(Full::<Bytes>::from("1"));
+        let Ok(close) = close else { return };
+        tasks.spawn(async move {
+            let answer: Result<_, Infallible> = Service::call(&mut socket_io, close).await;
+            drop(answer);
+        });
+    }
+}
+
+impl std::fmt::Debug for SessionCloser {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SessionCloser").finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for RealtimeLayer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RealtimeLayer")
+            .field("options", &self.gate.options)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S> std::fmt::Debug for RealtimeService<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RealtimeService")
+            .field("options", &self.gate.options)
+            .finish_non_exhaustive()
+    }
+}

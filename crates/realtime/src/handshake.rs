@@ -1,0 +1,179 @@
+//! Who may connect.
+
+use std::{borrow::Cow, fmt::Display, future::Future, sync::Arc};
+
+use sealroom_domain::{
+    ErrorCode, Refusal,
+    ports::{TokenError, TokenVerifier},
+};
+use sealroom_engine::Chat;
+use sealroom_wire::{RawValue, fields};
+use serde::Deserialize;
+use socketioxide::{
+    TransportType,
+    adapter::LocalAdapter,
+    handler::{ConnectMiddleware, Value},
+    socket::Socket,
+};
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    ConnectionRef, RealtimeOptions,
+    events::EventHandler,
+    gate::{BearerToken, SessionCloser},
+    outbound::Outbound,
+    registry::Registry,
+    socket::ClientSocket,
+};
+
+/// What a handshake needs.
+#[derive(Debug)]
+pub(crate) struct Handshake {
+    pub(crate) chat: Arc<Chat>,
+    pub(crate) verifier: Arc<dyn TokenVerifier>,
+    pub(crate) options: Arc<RealtimeOptions>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) closer: SessionCloser,
+    pub(crate) tasks: TaskTracker,
+}
+
+/// The last step before CONNECT: handlers that are in place here miss no event of a client that waits for CONNECT.
+#[derive(Debug, Clone)]
+pub(crate) struct HandshakeMiddleware(pub(crate) Arc<Handshake>);
+
+type Refused = Box<dyn Display + Send>;
+
+impl ConnectMiddleware<LocalAdapter, HandshakeMiddleware> for HandshakeMiddleware {
+    fn call<'a>(
+        &'a self,
+        socket: Arc<Socket>,
+        auth: &'a Option<Value>,
+    ) -> impl Future<Output = Result<(), Refused>> + Send {
+        let auth = auth.as_ref().and_then(Value::as_str).map(ToString::to_string);
+        async move {
+            self.0
+                .connect(&socket, auth.as_deref())
+                .await
+                .map_err(|code| -> Refused { Box::new(code.as_str()) })
+        }
+    }
+}
+
+impl Handshake {
+    async fn connect(&self, socket: &Arc<Socket>, auth: Option<&str>) -> Result<(), ErrorCode> {
+        let connection = socket.req_parts().extensions.get::<ConnectionRef>().cloned();
+        let is_websocket = matches!(socket.transport_type(), TransportType::Websocket);
+        let connection = connection.filter(|_| is_websocket);
+        match self.open(socket, auth, connection.clone()).await {
+            Ok(()) => Ok(()),
+            Err(refusal) => {
+                if refusal.code.retryable() {
+                    // Clients come back by themselves only after the loss of the transport, not after CONNECT_ERROR.
+                    match connection {
+                        Some(connection) => connection.0.kill(),
+                        None => self.closer.close(&self.tasks, socket.id),
+                    }
+                }
+                Err(refusal.code)
+            }
+        }
+    }
+
+    async fn open(
+        &self,
+        socket: &Arc<Socket>,
+        auth: Option<&str>,
+        connection: Option<ConnectionRef>,
+    ) -> Result<(), Refusal> {
+        let header = socket.req_parts().extensions.get::<BearerToken>();
+        let token = match auth_token(auth)? {
+            Some(token) => token,
+            None => header
+                .map(|token| token.0.to_string())
+                .ok_or(ErrorCode::TokenMissing)?,
+        };
+        let principal = self
+            .verifier
+            .verify(&token)
+            .await
+            .map_err(|error| refused_token(&error))?;
+        let session = self.chat.open_session(principal).await?;
+        let outbound = Outbound::new(self.options.outbound_bytes, connection);
+        let client = Arc::new(ClientSocket::new(
+            self.chat.clone(),
+            session,
+            socket,
+            outbound,
+            self.closer.clone(),
+            self.tasks.clone(),
+        ));
+        self.registry.insert(socket.id, client.clone());
+        socket.on_fallback(EventHandler::new(client.clone()));
+        let registry = self.registry.clone();
+        socket.on_disconnect(async move |socket: socketioxide::extract::SocketRef| {
+            registry.remove(socket.id, &client);
+            client.chat.close_session(&client.session);
+        });
+        Ok(())
+    }
+}
+
+fn refused_token(error: &TokenError) -> Refusal {
+    if let TokenError::Unavailable { source } = error {
+        tracing::warn!(cause = %source, "a token could not be verified");
+        return Refusal::unavailable();
+    }
+    error.code().into()
+}
+
+/// The token in `auth`; `None` where there is none, and the header counts.
+fn auth_token(auth: Option<&str>) -> Result<Option<String>, Refusal> {
+    #[derive(Deserialize)]
+    struct Auth<'a> {
+        #[serde(borrow)]
+        token: Option<&'a RawValue>,
+    }
+    let Some(auth) = auth.map(str::trim_start).filter(|auth| auth.starts_with('{')) else {
+        return Ok(None);
+    };
+    let auth: Auth<'_> = serde_json::from_str(auth).map_err(|_malformed| ErrorCode::TokenInvalid)?;
+    match fields::text("token", auth.token) {
+        Ok(token) => Ok(token.map(Cow::into_owned)),
+        Err(_not_a_text) => Err(ErrorCode::TokenInvalid.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_is_a_text_in_an_object() {
+        assert_eq!(
+            auth_token(Some(r#"{"token":"a.b.c","x":1}"#)),
+            Ok(Some("a.b.c".to_owned()))
+        );
+        for absent in [
+            None,
+            Some("null"),
+            Some("[]"),
+            Some("\"tok\""),
+            Some("{}"),
+            Some(r#"{"token":null}"#),
+        ] {
+            assert_eq!(auth_token(absent), Ok(None), "{absent:?}");
+        }
+        for bad in [
+            r#"{"token":5}"#,
+            r#"{"token":{}}"#,
+            r#"{"token":"a","token":"b"}"#,
+            r#"{"token":"a\u0000"}"#,
+        ] {
+            assert_eq!(
+                auth_token(Some(bad)),
+                Err(ErrorCode::TokenInvalid.into()),
+                "{bad}"
+            );
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The one task that looks at all sockets now and then.
+
+use std::{sync::Arc, time::Duration};
+
+use sealroom_domain::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use crate::{RealtimeOptions, registry::Registry, socket::ClientSocket};
+
+const ROUND: Duration = Duration::from_secs(1);
+
+/// Ends sockets whose token is over, closes those whose peer takes nothing, forgets those that are gone.
+pub(crate) async fn watch(registry: Arc<Registry>, options: Arc<RealtimeOptions>, stop: CancellationToken) {
+    while stop
+        .run_until_cancelled(tokio::time::sleep(ROUND))
+        .await
+        .is_some()
+    {
+        for (sid, socket) in registry.all() {
+            if socket.is_gone() {
+                // Its transport went away in the middle of the handshake, when there was nobody to tell.
+                registry.remove(sid, &socket);
+                socket.chat.close_session(&socket.session);
+            } else {
+                look_at(&socket, &options, socket.chat.clock().now());
+            }
+        }
+    }
+}
+
+fn look_at(socket: &Arc<ClientSocket>, options: &RealtimeOptions, now: Timestamp) {
+    if now >= socket.session.expires_at().plus(options.lease_grace) {
+        socket.end("its token is over");
+        return;
+    }
+    let stalled = socket
+        .connection()
+        .and_then(|connection| connection.0.stalled_for());
+    if stalled.is_some_and(|stalled| stalled > options.write_stall) {
+        socket.close_transport("its peer takes nothing");
+    }
+}

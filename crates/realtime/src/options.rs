@@ -1,0 +1,49 @@
+//! How the transport behaves.
+
+use std::time::Duration;
+
+/// Bounds and times of the transport. The defaults are those of the documentation.
+#[derive(Debug, Clone)]
+pub struct RealtimeOptions {
+    /// Bytes of a WebSocket message, a frame or a polling body at most. 128 KiB.
+    pub frame_bytes: usize,
+    /// Bytes that wait for one socket at most; past it the socket is closed. 4 MiB.
+    pub outbound_bytes: usize,
+    /// How long a write may wait for the peer; past it the socket is closed. 10 s.
+    pub write_stall: Duration,
+    /// From the opening of a session to its CONNECT at most. 10 s.
+    pub connect_timeout: Duration,
+    /// Between two pings. 25 s.
+    pub ping_interval: Duration,
+    /// How long a client may take to answer a ping. 20 s.
+    pub ping_timeout: Duration,
+    /// How long after the end of its token a socket may still refresh it. 10 s.
+    pub lease_grace: Duration,
+    /// Web pages that may connect.
+    pub allowed_origins: AllowedOrigins,
+}
+
+impl Default for RealtimeOptions {
+    fn default() -> Self {
+        Self {
+            frame_bytes: 128 * 1024,
+            outbound_bytes: 4 * 1024 * 1024,
+            write_stall: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(10),
+            ping_interval: Duration::from_secs(25),
+            ping_timeout: Duration::from_secs(20),
+            lease_grace: Duration::from_secs(10),
+            allowed_origins: AllowedOrigins::default(),
+        }
+    }
+}
+
+/// Web pages that may connect. A request without `Origin` does not come from a page and is accepted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum AllowedOrigins {
+    /// Pages that this host and port serve.
+    #[default]
+    SameOrigin,
+    /// Pages of these origins and no others, each as browsers write it: `https://app.example`.
+    List(Vec<String>),
+}

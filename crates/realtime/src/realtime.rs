@@ -1,0 +1,114 @@
+//! The transport as a whole.
+
+use std::{sync::Arc, time::Duration};
+
+use sealroom_domain::ports::TokenVerifier;
+use sealroom_engine::Chat;
+use serde_json::json;
+use socketioxide::{ParserConfig, SocketIo, handler::ConnectHandler};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    RealtimeLayer, RealtimeOptions,
+    gate::SessionCloser,
+    handshake::{Handshake, HandshakeMiddleware},
+    janitor,
+    registry::Registry,
+};
+
+/// Socket.IO over the use cases.
+#[derive(Debug)]
+pub struct Realtime {
+    layer: RealtimeLayer,
+    registry: Arc<Registry>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// Packets that wait for one socket at most. Far more than the bytes that may wait: a reader is slow by bytes.
+const QUEUE_PACKETS: usize = 32 * 1024;
+/// What one read of a WebSocket takes at once; small, because every idle socket holds it.
+const READ_BUFFER: usize = 4 * 1024;
+/// Clients come back within this time after a drain, each at a moment of its own.
+const RECONNECT_WITHIN: Duration = Duration::from_secs(2);
+
+impl Realtime {
+    /// Starts the transport. Must be called within a tokio runtime.
+    pub fn start(chat: Arc<Chat>, verifier: Arc<dyn TokenVerifier>, options: RealtimeOptions) -> Self {
+        let options = Arc::new(options);
+        let registry = Arc::new(Registry::default());
+        let tasks = TaskTracker::new();
+        let stop = CancellationToken::new();
+        let (service, io) = builder(&options).build_svc();
+        let handshake = Handshake {
+            chat,
+            verifier,
+            options: options.clone(),
+            registry: registry.clone(),
+            closer: SessionCloser::new(service.clone()),
+            tasks: tasks.clone(),
+        };
+        io.ns("/", (async || {}).with(HandshakeMiddleware(Arc::new(handshake))));
+        tasks.spawn(janitor::watch(registry.clone(), options.clone(), stop.clone()));
+        Self {
+            layer: RealtimeLayer::new(service, registry.clone(), options),
+            registry,
+            tasks,
+            stop,
+        }
+    }
+
+    /// Adds Socket.IO under `/socket.io` to an HTTP service.
+    pub fn layer(&self) -> RealtimeLayer {
+        self.layer.clone()
+    }
+
+    /// The number of sockets that passed the handshake.
+    pub fn sockets(&self) -> usize {
+        self.registry.count()
+    }
+
+    /// Tells every socket that the server goes away and when to come back.
+    pub fn announce_drain(&self) {
+        let sockets = self.registry.all();
+        let step = RECONNECT_WITHIN / u32::try_from(sockets.len().max(1)).unwrap_or(u32::MAX);
+        for (number, (_, socket)) in (0_u32..).zip(sockets) {
+            let after = u64::try_from((step * number).as_millis()).unwrap_or(u64::MAX);
+            socket.emit("server_draining", &json!({"reconnect_after_ms": after}));
+        }
+    }
+
+    /// Closes every transport and stops the transport's own tasks.
+    pub fn close(&self) {
+        for (_, socket) in self.registry.all() {
+            socket.close_transport("the server goes away");
+        }
+        self.stop.cancel();
+    }
+}
+
+impl Drop for Realtime {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.tasks.close();
+    }
+}
+
+fn builder(options: &RealtimeOptions) -> socketioxide::SocketIoBuilder {
+    // Attachments are refused, so little of them is taken in.
+    let parser = ParserConfig::common()
+        .max_incoming_binaries(1)
+        .max_incoming_binary_buf_size(options.frame_bytes)
+        .packet_completion_timeout(Duration::from_secs(5));
+    SocketIo::builder()
+        .req_path("/socket.io")
+        .with_parser(parser)
+        .ping_interval(options.ping_interval)
+        .ping_timeout(options.ping_timeout)
+        .connect_timeout(options.connect_timeout)
+        .max_buffer_size(QUEUE_PACKETS)
+        .max_payload(u64::try_from(options.frame_bytes).unwrap_or(u64::MAX))
+        .ws_read_buffer_size(READ_BUFFER)
+        .ws_max_message_size(options.frame_bytes)
+        .ws_max_frame_size(options.frame_bytes)
+}

@@ -1,0 +1,180 @@
+//! One client's socket: what the feeds deliver to, and how it is closed.
+
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use sealroom_domain::{ErrorCode, GroupId, Refusal, RemovalReason, UserId};
+use sealroom_engine::{Chat, Gone, Published, Session, Subscriber};
+use sealroom_wire::{RawValue, event_name};
+use serde::Serialize;
+use serde_json::{json, value::to_raw_value};
+use socketioxide::{TransportType, extract::AckSender, socket::Socket};
+use tokio_util::task::TaskTracker;
+
+use crate::{ConnectionRef, events::encoding, gate::SessionCloser, jobs::Jobs, outbound::Outbound};
+
+/// A socket that passed the handshake.
+#[derive(Debug)]
+pub(crate) struct ClientSocket {
+    pub(crate) chat: Arc<Chat>,
+    pub(crate) session: Arc<Session>,
+    pub(crate) jobs: Arc<Jobs>,
+    pub(crate) tasks: TaskTracker,
+    /// Weak: the socket holds the handlers, which hold this.
+    socket: Weak<Socket>,
+    outbound: Outbound,
+    closer: SessionCloser,
+}
+
+/// How long the last packet of a socket may take to leave before its transport goes.
+const LAST_PACKET_GRACE: Duration = Duration::from_millis(500);
+
+/// Bytes around an event's name and data: 4, 2, the brackets, the quotes and the comma.
+const AROUND_EVENT: usize = 7;
+/// Bytes around an answer's data at least: 4, 3, one digit of the ack's id, the brackets.
+const AROUND_ACK: usize = 5;
+
+impl ClientSocket {
+    pub(crate) fn new(
+        chat: Arc<Chat>,
+        session: Arc<Session>,
+        socket: &Arc<Socket>,
+        outbound: Outbound,
+        closer: SessionCloser,
+        tasks: TaskTracker,
+    ) -> Self {
+        Self {
+            chat,
+            session,
+            jobs: Arc::default(),
+            tasks,
+            socket: Arc::downgrade(socket),
+            outbound,
+            closer,
+        }
+    }
+
+    pub(crate) fn user_id(&self) -> UserId {
+        self.session.user_id()
+    }
+
+    /// Whether the transport has forgotten it.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.socket.strong_count() == 0
+    }
+
+    /// The connection that a WebSocket runs on; `None` while it polls.
+    pub(crate) fn connection(&self) -> Option<ConnectionRef> {
+        let socket = self.socket.upgrade()?;
+        let is_websocket = matches!(socket.transport_type(), TransportType::Websocket);
+        is_websocket.then(|| self.outbound.connection()).flatten()
+    }
+
+    pub(crate) fn upgraded(&self, connection: ConnectionRef) {
+        self.outbound.attach(connection);
+    }
+
+    pub(crate) fn polled(&self, bytes: u64) {
+        self.outbound.polled(bytes);
+    }
+
+    /// Sends an event, without waiting.
+    pub(crate) fn emit(&self, event: &str, data: &impl Serialize) {
+        if let Ok(raw) = to_raw_value(data) {
+            // A socket that cannot take it is closed by the attempt.
+            let _ = self.emit_raw(event, &raw);
+        }
+    }
+
+    /// Answers a request, without waiting.
+    pub(crate) fn acknowledge(&self, ack: AckSender, data: &impl Serialize) {
+        let Ok(raw) = to_raw_value(data) else { return };
+        let sent = self.outbound.hand(raw.get().len() + AROUND_ACK).is_ok() && ack.send(&*raw).is_ok();
+        if !sent {
+            self.close_transport("an answer did not fit into its queue");
+        }
+    }
+
+    /// Tells that a request without an ack id was refused.
+    pub(crate) fn request_error(&self, event: &str, refusal: &Refusal) {
+        let error = json!({"event": event, "code": refusal.code.as_str(), "error": refusal.text()});
+        self.emit("request_error", &error);
+    }
+
+    /// Closes the transport at once: the client comes back by itself and recovers.
+    pub(crate) fn close_transport(&self, cause: &'static str) {
+        tracing::debug!(user_id = %self.user_id(), cause, "closing a transport");
+        let Some(socket) = self.socket.upgrade() else {
+            return;
+        };
+        match self.connection() {
+            Some(connection) => connection.0.kill(),
+            None => self.closer.close(&self.tasks, socket.id),
+        }
+    }
+
+    /// Tells the client to stay away, then closes the transport.
+    pub(crate) fn end(self: &Arc<Self>, cause: &'static str) {
+        tracing::debug!(user_id = %self.user_id(), cause, "ending a socket");
+        let Some(socket) = self.socket.upgrade() else {
+            return;
+        };
+        let connection = self.connection();
+        let (closer, tasks, sid) = (self.closer.clone(), self.tasks.clone(), socket.id);
+        // Where its queue is full the client does not hear it; the transport goes all the same.
+        let _ = socket.disconnect();
+        self.tasks.spawn(async move {
+            tokio::time::sleep(LAST_PACKET_GRACE).await;
+            match connection {
+                Some(connection) => connection.0.kill(),
+                None => closer.close(&tasks, sid),
+            }
+        });
+    }
+
+    fn emit_raw(&self, event: &str, raw: &RawValue) -> Result<(), Gone> {
+        let Some(socket) = self.socket.upgrade() else {
+            return Err(Gone);
+        };
+        let bytes = raw.get().len() + event.len() + AROUND_EVENT;
+        if self.outbound.hand(bytes).is_err() {
+            self.close_transport("too much waits for it");
+            return Err(Gone);
+        }
+        socket.emit(event, raw).map_err(|_full_or_closed| {
+            self.close_transport("its queue took nothing");
+            Gone
+        })
+    }
+}
+
+impl Subscriber for ClientSocket {
+    fn deliver(&self, entries: &[Arc<Published>]) -> Result<(), Gone> {
+        for published in entries {
+            // Encoding cannot fail for these types; a socket that would miss an entry is closed all the same.
+            let Some(raw) = encoding(published) else {
+                self.close_transport("an entry could not be encoded");
+                return Err(Gone);
+            };
+            self.emit_raw(event_name(published.entry()), raw)?;
+        }
+        Ok(())
+    }
+
+    fn removed_from_group(&self, group_id: GroupId, reason: RemovalReason) {
+        let event = json!({"group_id": group_id.get(), "reason": reason.as_str()});
+        self.emit("removed_from_group", &event);
+    }
+
+    fn position_lost(&self) {
+        self.close_transport("its place in a log is lost");
+    }
+}
+
+/// The refusal for a queue that is full.
+pub(crate) fn rate_limited() -> Refusal {
+    const RETRY: Duration = Duration::from_millis(100);
+    Refusal::new(ErrorCode::RateLimited).with(sealroom_domain::Extra::RetryAfter(RETRY))
+}
