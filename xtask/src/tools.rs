@@ -8,6 +8,8 @@ use crate::process;
 
 /// The lowest major version of Node that the interop client was written for.
 const NODE_MAJOR: u32 = 18;
+/// The same for Python 3: its lowest minor version.
+const PYTHON_MINOR: u32 = 11;
 
 /// rustfmt and clippy, which `rust-toolchain.toml` names; a toolchain that was installed before may lack them.
 pub(crate) fn need_rust_components() -> anyhow::Result<()> {
@@ -35,13 +37,16 @@ pub(crate) fn need_node_and_python() -> anyhow::Result<()> {
     if !packages.is_empty() {
         install(&packages)?;
     }
-    check_node_version()
+    check_version("node", NODE_MAJOR, node_major)?;
+    check_version("python3", PYTHON_MINOR, python_minor)
 }
 
 fn install(packages: &[&str]) -> anyhow::Result<()> {
     let wanted = packages.join(" ");
     if !is_root() || !Path::new("/usr/bin/apt-get").exists() {
-        bail!("the interop tests need Node {NODE_MAJOR} or newer and Python 3: install {wanted}");
+        bail!(
+            "the interop tests need Node {NODE_MAJOR} and Python 3.{PYTHON_MINOR}, or newer ones: install {wanted}"
+        );
     }
     println!("installing {wanted}");
     process::run(Command::new("apt-get").args(["update", "-q"]))?;
@@ -53,18 +58,26 @@ fn install(packages: &[&str]) -> anyhow::Result<()> {
     )
 }
 
-fn check_node_version() -> anyhow::Result<()> {
-    let version = process::output(Command::new("node").arg("--version"))
-        .context("node is still missing after its installation")?;
-    match node_major(&version) {
-        Some(major) if major >= NODE_MAJOR => Ok(()),
-        _ => bail!("the interop tests need Node {NODE_MAJOR} or newer, this is {version}"),
+fn check_version(program: &str, lowest: u32, read: fn(&str) -> Option<u32>) -> anyhow::Result<()> {
+    let version = process::output(Command::new(program).arg("--version"))
+        .with_context(|| format!("{program} is still missing after its installation"))?;
+    if read(&version).is_none_or(|found| found < lowest) {
+        bail!(
+            "the interop tests need Node {NODE_MAJOR} and Python 3.{PYTHON_MINOR}, or newer ones; \
+             {program} says {version}"
+        );
     }
+    Ok(())
 }
 
 /// `v20.11.1` is 20.
 fn node_major(version: &str) -> Option<u32> {
     version.strip_prefix('v')?.split('.').next()?.parse().ok()
+}
+
+/// `Python 3.11.7` is 11.
+fn python_minor(version: &str) -> Option<u32> {
+    version.strip_prefix("Python 3.")?.split('.').next()?.parse().ok()
 }
 
 fn is_root() -> bool {
@@ -73,12 +86,19 @@ fn is_root() -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::node_major;
+    use super::{node_major, python_minor};
 
     #[test]
-    fn the_major_version_of_node_is_read() {
+    fn the_version_of_node_is_read() {
         assert_eq!(node_major("v20.11.1"), Some(20));
         assert_eq!(node_major("20.11.1"), None);
         assert_eq!(node_major("v"), None);
+    }
+
+    #[test]
+    fn the_version_of_python_is_read() {
+        assert_eq!(python_minor("Python 3.11.7"), Some(11));
+        assert_eq!(python_minor("Python 3.14.0rc1"), Some(14));
+        assert_eq!(python_minor("Python 2.7.18"), None);
     }
 }
