@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod claims;
+mod conformance;
 mod properties;
 mod signatures_and_headers;
 mod support;

@@ -2,9 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use crate::support::{
-    self, CLAIMS, FixedClock, HEADER, NOW, OTHER_SECRET, SECRET, sign, verifier, verify, word,
-};
+use crate::support::{self, CLAIMS, HEADER, NOW, OTHER_SECRET, SECRET, sign, verifier, verify, word};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use proptest::prelude::*;
 use sealroom_auth::{
@@ -12,12 +10,13 @@ use sealroom_auth::{
     VerificationKey, VerifierOptions,
 };
 use sealroom_domain::{DisplayName, MAX_SAFE_INTEGER, Timestamp, UserId, ports::Clock};
+use sealroom_testkit::memory::FixedClock;
 
 fn minter_at(claims: ClaimRules, now: Timestamp) -> Minter {
     Minter::new(MinterOptions {
         key: SigningKey::hs256(&support::secret()),
         claims,
-        clock: Arc::new(FixedClock(now)),
+        clock: Arc::new(FixedClock::new(now)),
     })
     .unwrap()
 }
@@ -190,7 +189,7 @@ fn every_token_is_another() {
 
 #[test]
 fn a_named_key_signs_for_the_verifier_that_knows_its_name() {
-    let clock: Arc<dyn Clock> = Arc::new(FixedClock(Timestamp::from_secs(NOW)));
+    let clock: Arc<dyn Clock> = Arc::new(FixedClock::new(Timestamp::from_secs(NOW)));
     let key = |text: &str| VerificationKey::hs256(&Secret::new(text).unwrap());
     let verifier = JwtVerifier::new(VerifierOptions {
         keys: KeySet::new([key(SECRET).named("new"), key(OTHER_SECRET).named("old")]).unwrap(),

@@ -3,8 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::support::{
-    self, CLAIMS, FixedClock, HEADER, NOW, OTHER_SECRET, SECRET, sign, sign_parts, sign_with, verifier,
-    verify, word,
+    self, CLAIMS, HEADER, NOW, OTHER_SECRET, SECRET, sign, sign_parts, sign_with, verifier, verify, word,
 };
 use base64::{
     Engine as _,
@@ -15,6 +14,7 @@ use sealroom_auth::{
     ClaimRules, JwtVerifier, KeySet, MAX_TOKEN_BYTES, Secret, VerificationKey, VerifierOptions,
 };
 use sealroom_domain::Timestamp;
+use sealroom_testkit::memory::FixedClock;
 
 const PUBLIC_KEY: &str = "-----BEGIN PUBLIC KEY-----
 MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEEVs/o5+uQbTjL3chynL4wXgUg2R9
@@ -287,7 +287,7 @@ fn hs_20_a_kid_chooses_the_key() {
     let verifier = JwtVerifier::new(VerifierOptions {
         keys: KeySet::new([key(SECRET).named("new"), key(OTHER_SECRET).named("old")]).unwrap(),
         claims: ClaimRules::default(),
-        clock: std::sync::Arc::new(FixedClock(Timestamp::from_secs(NOW))),
+        clock: std::sync::Arc::new(FixedClock::new(Timestamp::from_secs(NOW))),
     })
     .unwrap();
     for (secret, kid, expected) in [

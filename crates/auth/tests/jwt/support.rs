@@ -11,8 +11,9 @@ use jsonwebtoken::EncodingKey;
 use sealroom_auth::{ClaimRules, JwtVerifier, KeySet, Secret, VerificationKey, VerifierOptions};
 use sealroom_domain::{
     Principal, Timestamp,
-    ports::{Clock, TokenError, TokenVerifier},
+    ports::{TokenError, TokenVerifier},
 };
+use sealroom_testkit::memory::FixedClock;
 
 /// The time of every test that says no other: 2023-11-14T22:13:20Z.
 pub(crate) const NOW: i64 = 1_700_000_000;
@@ -20,15 +21,6 @@ pub(crate) const SECRET: &str = "0mZr8kq1Wv5Xy7Tn3Bp9Lc2Hd4Jf6GsA";
 pub(crate) const OTHER_SECRET: &str = "Qe5Rt1Yu9Io3Pa7Sd2Fg8Hj4Kl6Zx0Cv";
 pub(crate) const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 pub(crate) const CLAIMS: &str = r#"{"user_id":5,"exp":1700003600}"#;
-
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct FixedClock(pub(crate) Timestamp);
-
-impl Clock for FixedClock {
-    fn now(&self) -> Timestamp {
-        self.0
-    }
-}
 
 pub(crate) fn secret() -> Secret {
     Secret::new(SECRET).unwrap()
@@ -38,7 +30,7 @@ pub(crate) fn verifier_at(claims: ClaimRules, now: Timestamp) -> JwtVerifier {
     JwtVerifier::new(VerifierOptions {
         keys: KeySet::single(VerificationKey::hs256(&secret())),
         claims,
-        clock: Arc::new(FixedClock(now)),
+        clock: Arc::new(FixedClock::new(now)),
     })
     .unwrap()
 }
