@@ -4,6 +4,11 @@
 //! ranges of the dense `seq` instead. Updates that are on the way of a message are own fragments, because diesel never
 //! caches the statement of its `update()`; the tests see to both.
 
+#![expect(
+    clippy::elidable_lifetime_names,
+    reason = "`auto_type` names the query's type with the lifetime"
+)]
+
 use diesel::{
     QueryResult,
     backend::Backend,

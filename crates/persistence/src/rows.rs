@@ -1,5 +1,10 @@
 //! The rows, private to this crate, and their checked conversion to the model and back.
 
+#![expect(
+    clippy::ref_option_ref,
+    reason = "diesel's derive makes references to the fields"
+)]
+
 use diesel::{Insertable, Queryable, Selectable};
 use sealroom_domain::{
     ClientMessageId, DisplayName, EncryptedContent, Entry, EntryBody, GroupId, GroupName, KeyEpoch, Message,

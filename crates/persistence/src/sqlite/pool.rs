@@ -102,7 +102,8 @@ impl Pool {
             pool.clean(conn)?;
             let outcome = catch_unwind(AssertUnwindSafe(|| job(conn))).unwrap_or(Err(Failure::Panicked));
             if let Err(error) = pool.clean(conn) {
-                tracing::error!(error = &error as &dyn Error, "a database connection is lost");
+                let error: &dyn Error = &error;
+                tracing::error!(error, "a database connection is lost");
             }
             outcome
         })?;
@@ -128,6 +129,12 @@ impl Pool {
             }
         }
         Ok(())
+    }
+
+    /// How many connections no job uses.
+    #[cfg(test)]
+    pub(super) fn idle(&self) -> usize {
+        self.permits.available_permits()
     }
 
     async fn lease(self: &Arc<Self>) -> Result<Lease, Failure> {
