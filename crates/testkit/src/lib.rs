@@ -1,6 +1,7 @@
 //! For tests of Sealroom and of what others build on it. Never part of a server.
 //!
 //! - [`memory`]: every port in memory, with exactly the contracts of the ports.
+//! - [`faults`]: wrappers that make a store fail, wait, or lose an answer on command.
 //! - [`conformance`]: one suite for each port, for adapters of one's own.
 //!
 //! Helpers panic where a test cannot go on.
@@ -15,4 +16,5 @@
 )]
 
 pub mod conformance;
+pub mod faults;
 pub mod memory;
