@@ -1,0 +1,104 @@
+//! The paths under `/api/v1`.
+
+use std::{
+    fmt::Write as _,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use axum::{
+    Router, middleware,
+    routing::{any, get, put},
+};
+use parking_lot::Mutex;
+use sealroom_domain::{
+    ErrorCode, Extra, Refusal,
+    ports::{TokenError, TokenVerifier},
+};
+use sealroom_engine::Chat;
+use tokio::time::{Duration, Instant};
+
+use crate::{
+    HttpOptions, guards, problem,
+    routes::{groups, log, me, members, users},
+};
+
+/// What every handler works on.
+#[derive(Debug)]
+pub(crate) struct Api {
+    pub(crate) chat: Arc<Chat>,
+    pub(crate) verifier: Arc<dyn TokenVerifier>,
+    pub(crate) options: HttpOptions,
+    defects: AtomicU64,
+    last_unverified: Mutex<Option<Instant>>,
+}
+
+impl Api {
+    /// While keys cannot be had every request fails: one line a second tells it.
+    const UNVERIFIED_LOG_INTERVAL: Duration = Duration::from_secs(1);
+
+    pub(crate) fn new(chat: Arc<Chat>, verifier: Arc<dyn TokenVerifier>, options: HttpOptions) -> Arc<Self> {
+        Arc::new(Self {
+            chat,
+            verifier,
+            options,
+            defects: AtomicU64::new(0),
+            last_unverified: Mutex::new(None),
+        })
+    }
+
+    /// The refusal of a token.
+    pub(crate) fn unverified(&self, error: &TokenError) -> Refusal {
+        let TokenError::Unavailable { .. } = error else {
+            return error.code().into();
+        };
+        let now = Instant::now();
+        let last = self.last_unverified.lock().replace(now);
+        if last.is_none_or(|last| now.duration_since(last) >= Self::UNVERIFIED_LOG_INTERVAL) {
+            tracing::warn!(cause = %chain(error), "tokens cannot be verified");
+        }
+        Refusal::unavailable()
+    }
+
+    /// The refusal for a defect in this crate, which the log names by the same id.
+    pub(crate) fn defect(&self, what: &'static str) -> Refusal {
+        let number = self.defects.fetch_add(1, Ordering::Relaxed);
+        let request_id = format!("{:x}-http-{number:x}", self.chat.clock().now().as_micros());
+        tracing::error!(request_id, what, "request failed");
+        Refusal::new(ErrorCode::Internal).with(Extra::RequestId(request_id.into()))
+    }
+}
+
+/// All routes under `/api`, with their time limit.
+pub(crate) fn routes(api: &Arc<Api>) -> Router {
+    Router::new()
+        .route("/api/v1/me", get(me::get))
+        .route("/api/v1/users/{user_id}", put(users::put))
+        .route("/api/v1/groups", get(groups::list).post(groups::create))
+        .route("/api/v1/groups/{group_id}", get(groups::get).put(groups::put))
+        .route("/api/v1/groups/{group_id}/members", get(members::list))
+        .route(
+            "/api/v1/groups/{group_id}/members/{user_id}",
+            put(members::put).delete(members::delete),
+        )
+        .route("/api/v1/groups/{group_id}/messages", get(log::messages))
+        .route("/api/v1/groups/{group_id}/entries", get(log::entries))
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .route("/api/{*rest}", any(problem::not_found))
+        .layer(middleware::from_fn_with_state(api.clone(), guards::time_limit))
+        .with_state(api.clone())
+}
+
+/// An error with its sources, outermost first.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        // Writing to a `String` cannot fail.
+        let _ = write!(text, ": {error}");
+        source = error.source();
+    }
+    text
+}
