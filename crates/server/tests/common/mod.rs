@@ -1,0 +1,230 @@
+//! The real server as a process of its own, for tests that kill, restart and measure it.
+//!
+//! Each test file uses a part of this: `#[expect(dead_code, reason = "…")] mod common;`.
+
+use std::{
+    ffi::OsString,
+    fmt::Write as _,
+    io::{BufRead as _, BufReader, Read},
+    net::SocketAddr,
+    path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+/// How long a start may take; the first one writes the schema.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+/// The server promises to be gone 15 s after SIGTERM.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A server with a data directory and a secret of its own, killed when it is dropped.
+#[derive(Debug)]
+pub(crate) struct TestServer {
+    /// Where it listens; the same after a restart.
+    pub(crate) addr: SocketAddr,
+    /// Its data directory, removed when the server is dropped.
+    pub(crate) data_dir: TempDir,
+    settings: Vec<(OsString, OsString)>,
+    process: Process,
+}
+
+impl TestServer {
+    /// A new server with the default settings on a free port.
+    pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same with further settings: names and values of environment variables.
+    pub(crate) fn start_with(settings: &[(&str, &str)]) -> Self {
+        let data_dir = TempDir::new().unwrap_or_else(|error| panic!("no temporary directory: {error}"));
+        let mut all: Vec<(OsString, OsString)> = vec![
+            ("SEALROOM_DATA_DIR".into(), data_dir.path().into()),
+            ("SEALROOM_JWT_SECRET".into(), random_secret().into()),
+            // Servers of tests that run at once would meet on the default port.
+            ("SEALROOM_METRICS_LISTEN".into(), "off".into()),
+        ];
+        all.extend(settings.iter().map(|(name, value)| (name.into(), value.into())));
+        let (process, addr) = Process::start(&all, "127.0.0.1:0");
+        Self {
+            addr,
+            data_dir,
+            settings: all,
+            process,
+        }
+    }
+
+    /// `http://ADDR`
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    /// Starts it again on the same data directory and address; kills it first if it still runs.
+    pub(crate) fn restart(&mut self) {
+        self.kill();
+        let (process, addr) = Process::start(&self.settings, &self.addr.to_string());
+        assert_eq!(addr, self.addr, "the same address after a restart");
+        self.process = process;
+    }
+
+    /// Ends it as a crash would (SIGKILL) and waits until it is gone.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Asks it to drain (SIGTERM) and waits until it is gone.
+    pub(crate) fn terminate(&mut self) -> ExitStatus {
+        // The standard library sends no other signal than SIGKILL; every shell has `kill`.
+        let kill = format!("kill -TERM {}", self.pid());
+        let sent = Command::new("sh").args(["-c", &kill]).status();
+        assert!(
+            sent.is_ok_and(|status| status.success()),
+            "SIGTERM cannot be sent"
+        );
+        let deadline = Instant::now() + DRAIN_TIMEOUT;
+        loop {
+            match self.process.child.try_wait() {
+                Ok(Some(status)) => return status,
+                Ok(None) if Instant::now() < deadline => thread::sleep(Duration::from_millis(10)),
+                other => panic!(
+                    "not gone in {DRAIN_TIMEOUT:?}: {other:?}; its log:\n{}",
+                    self.log()
+                ),
+            }
+        }
+    }
+
+    /// The process id, as in `/proc/PID`.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.child.id()
+    }
+
+    /// What it has logged since its last start.
+    pub(crate) fn log(&self) -> String {
+        self.process
+            .log
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// A token of a user, minted by `sealroom-server token` with this server's settings.
+    pub(crate) fn mint(&self, user_id: u64, name: Option<&str>, scope: Option<&str>) -> String {
+        let mut command = command(&self.settings);
+        command.args(["token", "--user-id", &user_id.to_string()]);
+        for (flag, value) in [("--name", name), ("--scope", scope)] {
+            if let Some(value) = value {
+                command.args([flag, value]);
+            }
+        }
+        let output = command
+            .output()
+            .unwrap_or_else(|error| panic!("no token: {error}"));
+        assert!(
+            output.status.success(),
+            "no token: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
+    /// A token for the admin calls. Its user is not one of those that tests write as.
+    pub(crate) fn mint_admin(&self) -> String {
+        self.mint(1_000_000, Some("Admin"), Some("admin"))
+    }
+}
+
+/// The running program; killed when dropped, also by a test that panics.
+#[derive(Debug)]
+struct Process {
+    child: Child,
+    log: Arc<Mutex<String>>,
+}
+
+impl Process {
+    /// Starts the server and waits until it says where it listens.
+    fn start(settings: &[(OsString, OsString)], listen: &str) -> (Self, SocketAddr) {
+        let mut child = command(settings)
+            .arg("serve")
+            .env("SEALROOM_LISTEN", listen)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("the server does not start: {error}"));
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let log = Arc::new(Mutex::new(String::new()));
+        let mut process = Self {
+            child,
+            log: Arc::clone(&log),
+        };
+        // Both pipes are read to their end, or the server would block on a full one.
+        each_line(stderr, move |line| {
+            let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+            log.push_str(&line);
+            log.push('\n');
+        });
+        let (send, lines) = mpsc::channel();
+        each_line(stdout, move |line| {
+            // Nobody listens any more after the first line.
+            let _ = send.send(line);
+        });
+        let line = lines.recv_timeout(START_TIMEOUT);
+        let addr = line
+            .as_deref()
+            .ok()
+            .and_then(|line| line.strip_prefix("listening on http://"))
+            .and_then(|addr| addr.parse().ok());
+        let Some(addr) = addr else {
+            process.kill();
+            let log = process.log.lock().unwrap_or_else(PoisonError::into_inner);
+            panic!("the server does not listen: {line:?}; its log:\n{log}");
+        };
+        (process, addr)
+    }
+
+    fn kill(&mut self) {
+        // An error means that it is gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// The server's program with exactly these settings, whatever the environment of the test holds.
+fn command(settings: &[(OsString, OsString)]) -> Command {
+    let mut command = Command::new(Path::new(env!("CARGO_BIN_EXE_sealroom-server")));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("SEALROOM_") {
+            command.env_remove(name);
+        }
+    }
+    command.envs(settings.iter().map(|(name, value)| (name, value)));
+    command
+}
+
+fn each_line(pipe: Option<impl Read + Send + 'static>, mut take: impl FnMut(String) + Send + 'static) {
+    let Some(pipe) = pipe else { return };
+    thread::spawn(move || {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            take(line);
+        }
+    });
+}
+
+fn random_secret() -> String {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).unwrap_or_else(|error| panic!("no randomness: {error}"));
+    bytes.iter().fold(String::new(), |mut secret, byte| {
+        let _ = write!(secret, "{byte:02x}");
+        secret
+    })
+}
