@@ -1,0 +1,281 @@
+//! What a server can be told.
+
+mod error;
+mod sources;
+mod spec;
+mod value;
+
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+
+use sealroom_auth::{
+    ClaimRules, ClaimRulesError, JwtVerifier, KeySet, Secret, VerificationKey, VerifierOptions,
+};
+use sealroom_domain::Limits;
+
+use crate::{clock::SystemClock, descriptors, listen::ListenOptions};
+
+pub use error::SettingError;
+pub use sources::{Notice, Sources};
+pub(crate) use spec::SPECS;
+pub(crate) use value::{UNLIMITED, duration, text_of_duration};
+
+/// What a message takes on the wire beyond its content: its event's name, keys and ids.
+const ENVELOPE_BYTES: usize = 1024;
+
+/// Everything that a server can be told. The defaults are those of the documentation; none of the fields is read
+/// from the environment unless [`Settings::from_sources`] does it.
+///
+/// ```
+/// use sealroom_server::settings::Settings;
+///
+/// let settings = Settings { data_dir: "/var/lib/sealroom".into(), ..Settings::default() };
+/// assert!(settings.validate().is_ok());
+/// ```
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where the command line listens: `host:port`; port 0 takes a free one. `127.0.0.1:8000`.
+    pub listen: String,
+    /// The directory of the SQLite file and the generated secret, held by one server at a time. `./sealroom-data`.
+    pub data_dir: PathBuf,
+    /// The database; `None`: the SQLite file `sealroom.db` in the data directory. `None`.
+    pub database: Option<Database>,
+    /// The secret that signs tokens (HS256); `None`: the data directory's, generated where there is none. `None`.
+    pub jwt_secret: Option<Secret>,
+    /// What a token must say.
+    pub claims: ClaimRules,
+    /// Whether a verified token of an unknown user makes that user known. `true`.
+    pub provision_users: bool,
+    /// The origins (RFC 6454) whose pages may connect, each as a browser writes it: `https://app.example`. Empty:
+    /// only pages of the server's own origin. Requests without an origin come from no browser and are accepted.
+    pub allowed_origins: Vec<String>,
+    /// What is logged, in the syntax of `tracing_subscriber::EnvFilter`. `info`.
+    pub log: String,
+    /// How it is written. Text.
+    pub log_format: LogFormat,
+    /// The bounds that rules depend on.
+    pub limits: Limits,
+    /// The most bytes of a WebSocket message, of a frame and of a polling body. 131 072.
+    pub limit_frame_bytes: usize,
+    /// The most bytes that wait to be sent to one socket; over it the socket is closed. `None`: no limit. 4 194 304.
+    pub limit_outbound_bytes: Option<usize>,
+    /// How long one socket's peer may take nothing while something waits for it; after it the socket is closed.
+    /// `None`: no limit. 10 s.
+    pub limit_write_stall: Option<Duration>,
+    /// The most connections at a time. `None`: no limit of its own. 50 000. In either case at most as many as the
+    /// process may open files, less 500.
+    pub limit_connections: Option<usize>,
+    /// The most connections of one address. `None`: no limit. 500. Behind a proxy all connections come from one.
+    pub limit_connections_per_address: Option<usize>,
+    /// What [`Settings::from_sources`] did not understand and went on without.
+    pub notices: Vec<Notice>,
+}
+
+/// Where the store is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Database {
+    /// An SQLite file.
+    Sqlite(PathBuf),
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// A line for people.
+    Text,
+    /// An object on each line, for programs.
+    Json,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8000".to_owned(),
+            data_dir: PathBuf::from("./sealroom-data"),
+            database: None,
+            jwt_secret: None,
+            claims: ClaimRules::default(),
+            provision_users: true,
+            allowed_origins: Vec::new(),
+            log: "info".to_owned(),
+            log_format: LogFormat::Text,
+            limits: Limits::default(),
+            limit_frame_bytes: 131_072,
+            limit_outbound_bytes: Some(4_194_304),
+            limit_write_stall: Some(Duration::from_secs(10)),
+            limit_connections: Some(50_000),
+            limit_connections_per_address: Some(500),
+            notices: Vec::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// The database, with the default filled in.
+    pub fn database(&self) -> Database {
+        self.database
+            .clone()
+            .unwrap_or_else(|| Database::Sqlite(self.data_dir.join("sealroom.db")))
+    }
+
+    /// How the accept loop treats connections, with the most connections that the process can hold.
+    pub fn listen_options(&self) -> ListenOptions {
+        ListenOptions {
+            max_connections: descriptors::most_connections(self.limit_connections),
+            max_connections_per_address: self.limit_connections_per_address,
+            ..ListenOptions::default()
+        }
+    }
+
+    /// Checks what the types do not: that limits are at least 1, fit each other, and that a token can keep the
+    /// claim rules.
+    pub fn validate(&self) -> Result<(), SettingError> {
+        self.check_least()?;
+        let Limits { content_bytes, .. } = self.limits;
+        let is_bounded = content_bytes < UNLIMITED && self.limit_frame_bytes < UNLIMITED;
+        let needed = content_bytes.saturating_add(ENVELOPE_BYTES);
+        if is_bounded && needed > self.limit_frame_bytes {
+            return Err(SettingError::new(
+                "SEALROOM_LIMIT_FRAME_BYTES",
+                format!(
+                    "{} is too small for SEALROOM_LIMIT_CONTENT_BYTES of {content_bytes}: at least {needed}, \
+                     {ENVELOPE_BYTES} bytes more than the content, is needed",
+                    self.limit_frame_bytes
+                ),
+            ));
+        }
+        self.check_claims()
+    }
+
+    fn check_least(&self) -> Result<(), SettingError> {
+        let limits = &self.limits;
+        let numbers = [
+            ("SEALROOM_LIMIT_CONTENT_BYTES", Some(limits.content_bytes)),
+            ("SEALROOM_LIMIT_FRAME_BYTES", Some(self.limit_frame_bytes)),
+            ("SEALROOM_LIMIT_PAGE", Some(limits.page_entries)),
+            ("SEALROOM_LIMIT_UNACKED_SENDS", limits.unacked_sends),
+            ("SEALROOM_LIMIT_GROUPS_PER_SOCKET", limits.groups_per_socket),
+            ("SEALROOM_LIMIT_SOCKETS_PER_USER", limits.sockets_per_user),
+            ("SEALROOM_LIMIT_OUTBOUND_BYTES", self.limit_outbound_bytes),
+            ("SEALROOM_LIMIT_CONNECTIONS", self.limit_connections),
+            (
+                "SEALROOM_LIMIT_CONNECTIONS_PER_ADDRESS",
+                self.limit_connections_per_address,
+            ),
+        ];
+        for (name, number) in numbers {
+            if number == Some(0) {
+                return Err(SettingError::new(name, "must be at least 1"));
+            }
+        }
+        if self.limit_write_stall == Some(Duration::ZERO) {
+            return Err(SettingError::new(
+                "SEALROOM_LIMIT_WRITE_STALL",
+                "must be longer than nothing",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Asks the verifier itself, which is made with the same rules when the server starts.
+    fn check_claims(&self) -> Result<(), SettingError> {
+        // Any secret will do; without randomness the start fails soon enough.
+        let Ok(secret) = Secret::generate() else {
+            return Ok(());
+        };
+        let trial = JwtVerifier::new(VerifierOptions {
+            keys: KeySet::single(VerificationKey::hs256(&secret)),
+            claims: self.claims.clone(),
+            clock: Arc::new(SystemClock),
+        });
+        trial.map(drop).map_err(|error| {
+            let name = match error {
+                ClaimRulesError::Issuer => "SEALROOM_JWT_ISSUER",
+                ClaimRulesError::Audience => "SEALROOM_JWT_AUDIENCE",
+                _ => "SEALROOM_JWT_USER_CLAIM",
+            };
+            SettingError::new(name, error.to_string())
+        })
+    }
+
+    /// Every setting as it is in effect, by its variable. Secrets are left out.
+    pub fn describe(&self) -> Vec<(&'static str, String)> {
+        let limits = &self.limits;
+        let secret = match self.jwt_secret {
+            Some(_) => "(set)",
+            None => "(from the data directory)",
+        };
+        vec![
+            ("SEALROOM_LISTEN", self.listen.clone()),
+            ("SEALROOM_DATA_DIR", self.data_dir.display().to_string()),
+            ("SEALROOM_DATABASE_URL", self.database().to_string()),
+            ("SEALROOM_JWT_SECRET", secret.to_owned()),
+            (
+                "SEALROOM_JWT_ISSUER",
+                self.claims.issuer.clone().unwrap_or_default(),
+            ),
+            (
+                "SEALROOM_JWT_AUDIENCE",
+                self.claims.audience.clone().unwrap_or_default(),
+            ),
+            ("SEALROOM_JWT_USER_CLAIM", self.claims.user_claim.clone()),
+            (
+                "SEALROOM_PROVISION_USERS",
+                if self.provision_users { "on" } else { "off" }.to_owned(),
+            ),
+            ("SEALROOM_ALLOWED_ORIGINS", self.allowed_origins.join(",")),
+            ("SEALROOM_LOG", self.log.clone()),
+            ("SEALROOM_LOG_FORMAT", self.log_format.to_string()),
+            ("SEALROOM_LIMIT_CONTENT_BYTES", number(Some(limits.content_bytes))),
+            ("SEALROOM_LIMIT_FRAME_BYTES", number(Some(self.limit_frame_bytes))),
+            ("SEALROOM_LIMIT_PAGE", number(Some(limits.page_entries))),
+            ("SEALROOM_LIMIT_UNACKED_SENDS", number(limits.unacked_sends)),
+            (
+                "SEALROOM_LIMIT_GROUPS_PER_SOCKET",
+                number(limits.groups_per_socket),
+            ),
+            ("SEALROOM_LIMIT_SOCKETS_PER_USER", number(limits.sockets_per_user)),
+            ("SEALROOM_LIMIT_CONNECTIONS", number(self.limit_connections)),
+            (
+                "SEALROOM_LIMIT_CONNECTIONS_PER_ADDRESS",
+                number(self.limit_connections_per_address),
+            ),
+            ("SEALROOM_LIMIT_OUTBOUND_BYTES", number(self.limit_outbound_bytes)),
+            (
+                "SEALROOM_LIMIT_WRITE_STALL",
+                self.limit_write_stall.map_or("off".to_owned(), text_of_duration),
+            ),
+        ]
+    }
+
+    /// Logs what was not understood. A server does it when it has started: a start that fails says one thing only.
+    pub fn log_notices(&self) {
+        for notice in &self.notices {
+            tracing::warn!(variable = notice.variable(), "{}", notice.text());
+        }
+    }
+}
+
+impl fmt::Display for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
+        }
+    }
+}
+
+impl fmt::Display for LogFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        })
+    }
+}
+
+fn number(limit: Option<usize>) -> String {
+    match limit {
+        Some(number) if number < UNLIMITED => number.to_string(),
+        _ => "off".to_owned(),
+    }
+}

@@ -1,0 +1,361 @@
+//! The values of settings, from their texts.
+
+use std::{borrow::Cow, net::SocketAddr, path::PathBuf, time::Duration};
+
+use sealroom_auth::Secret;
+
+use super::{Database, LogFormat};
+
+/// What is wrong with a value, as the end of a sentence about it.
+pub(super) type Problem = Cow<'static, str>;
+
+/// What `off` means where a number has to be: more than anything that is compared with it, and small enough that
+/// arithmetic on it never overflows.
+pub(crate) const UNLIMITED: usize = 0x7FFF_FFFF;
+
+/// `host:port`.
+pub(super) fn listen(text: &str) -> Result<String, Problem> {
+    let is_name = |host: &str| {
+        !host.is_empty()
+            && host
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte))
+    };
+    let is_valid = text.parse::<SocketAddr>().is_ok()
+        || text
+            .rsplit_once(':')
+            .is_some_and(|(host, port)| is_name(host) && digits::<u16>(port).is_some());
+    if is_valid {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("{text:?} is not an address with a port, such as 127.0.0.1:8000 or [::]:8000").into())
+    }
+}
+
+/// A directory.
+pub(super) fn directory(text: &str) -> Result<PathBuf, Problem> {
+    if text.contains('\0') {
+        return Err("a path cannot hold U+0000".into());
+    }
+    Ok(PathBuf::from(text))
+}
+
+/// `sqlite://PATH`. The text is not repeated: such URLs may hold passwords.
+pub(super) fn database(text: &str) -> Result<Database, Problem> {
+    let (scheme, rest) = text
+        .split_once("://")
+        .ok_or("not a URL of a database, such as sqlite:///var/lib/sealroom/sealroom.db")?;
+    match scheme {
+        "sqlite" if rest.is_empty() || rest.contains(['\0', '?', '#']) || rest.ends_with('/') => {
+            Err("sqlite:// must be followed by the path of a file, and nothing else".into())
+        }
+        "sqlite" if rest.starts_with(':') || rest.starts_with("file:") => {
+            Err("only a file of its own can be the database".into())
+        }
+        "sqlite" => Ok(Database::Sqlite(PathBuf::from(rest))),
+        "postgres" | "postgresql" => Err("PostgreSQL is not supported by this version".into()),
+        _ => Err("not a database that is known; use sqlite://PATH".into()),
+    }
+}
+
+/// A secret. Its text is not repeated.
+pub(super) fn secret(text: &str) -> Result<Secret, Problem> {
+    Secret::new(text).map_err(|error| error.to_string().into())
+}
+
+/// `on` or `off`.
+pub(super) fn switch(text: &str) -> Result<bool, Problem> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(format!("{text:?} is neither `on` nor `off`").into()),
+    }
+}
+
+/// `text` or `json`.
+pub(super) fn log_format(text: &str) -> Result<LogFormat, Problem> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err(format!("{text:?} is neither `text` nor `json`").into()),
+    }
+}
+
+/// A filter of the log.
+pub(super) fn log(text: &str) -> Result<String, Problem> {
+    let levels = ["off", "error", "warn", "info", "debug", "trace"];
+    for directive in text.split(',') {
+        // A word alone would name a target: `inof` would turn off the log in silence.
+        let is_named = directive.contains(['=', '[']);
+        let is_level = levels
+            .iter()
+            .any(|level| level.eq_ignore_ascii_case(directive.trim()));
+        if !is_named && !is_level {
+            return Err(format!(
+                "{directive:?} is neither a level (off, error, warn, info, debug, trace) nor target=level"
+            )
+            .into());
+        }
+    }
+    crate::logging::filter(text).map_err(|error| Problem::from(one_line(&error.to_string())))?;
+    Ok(text.to_owned())
+}
+
+/// A number of at least 1; `None` for `off`.
+pub(super) fn limit(text: &str) -> Result<Option<usize>, Problem> {
+    if text == "off" {
+        return Ok(None);
+    }
+    match digits::<usize>(text) {
+        Some(number) if (1..UNLIMITED).contains(&number) => Ok(Some(number)),
+        _ => Err(format!(
+            "{text:?} is neither a number from 1 to {} nor `off`",
+            UNLIMITED.saturating_sub(1)
+        )
+        .into()),
+    }
+}
+
+/// The same, where the program needs a number.
+pub(super) fn number(text: &str) -> Result<usize, Problem> {
+    Ok(limit(text)?.unwrap_or(UNLIMITED))
+}
+
+/// A time; `None` for `off`.
+pub(super) fn duration_or_off(text: &str) -> Result<Option<Duration>, Problem> {
+    if text == "off" {
+        return Ok(None);
+    }
+    duration(text)
+        .map(Some)
+        .map_err(|problem| format!("{problem}, nor `off`").into())
+}
+
+/// A whole number of 1 or more with its unit: `500ms`, `10s`, `15m`, `1h`, `7d`.
+pub(crate) fn duration(text: &str) -> Result<Duration, Problem> {
+    let problem = || {
+        Problem::from(format!(
+            "{text:?} is not a time such as 500ms, 10s, 15m, 1h or 7d"
+        ))
+    };
+    let unit = text
+        .find(|char: char| !char.is_ascii_digit())
+        .ok_or_else(problem)?;
+    let (count, unit) = text.split_at_checked(unit).ok_or_else(problem)?;
+    let count: u64 = digits(count).filter(|&count| count > 0).ok_or_else(problem)?;
+    if unit == "ms" {
+        return Ok(Duration::from_millis(count));
+    }
+    let seconds: u64 = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 60 * 60,
+        "d" => 24 * 60 * 60,
+        _ => return Err(problem()),
+    };
+    let seconds = count.checked_mul(seconds).ok_or_else(problem)?;
+    Ok(Duration::from_secs(seconds))
+}
+
+/// The text that [`duration`] reads as this time.
+pub(crate) fn text_of_duration(duration: Duration) -> String {
+    let (seconds, millis) = (duration.as_secs(), duration.as_millis());
+    if duration.subsec_millis() == 0 {
+        format!("{seconds}s")
+    } else {
+        format!("{millis}ms")
+    }
+}
+
+/// Origins, separated by commas.
+pub(super) fn origins(text: &str) -> Result<Vec<String>, Problem> {
+    text.split(',').map(|one| origin(one.trim())).collect()
+}
+
+/// An origin as browsers write it (RFC 6454, section 6.2): scheme and host in lower case, no default port, no path.
+fn origin(text: &str) -> Result<String, Problem> {
+    let problem = || Problem::from(format!("{text:?} is not an origin such as https://app.example"));
+    let (scheme, authority) = text.split_once("://").ok_or_else(problem)?;
+    let is_scheme = scheme.starts_with(|char: char| char.is_ascii_alphabetic())
+        && scheme
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    let is_authority = !authority.is_empty()
+        && authority
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && !br#"/?#@\*"<>|^`{}%"#.contains(&byte));
+    if !is_scheme || !is_authority {
+        return Err(problem());
+    }
+    let (scheme, authority) = (scheme.to_ascii_lowercase(), authority.to_ascii_lowercase());
+    // The colons of an IPv6 address end before its bracket.
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (authority.as_str(), None),
+    };
+    if host.is_empty() || port.is_some_and(|port| digits::<u16>(port).is_none()) {
+        return Err(problem());
+    }
+    let is_default = matches!(
+        (scheme.as_str(), port),
+        ("http" | "ws", Some("80")) | ("https" | "wss", Some("443"))
+    );
+    Ok(match port {
+        Some(port) if !is_default => format!("{scheme}://{host}:{port}"),
+        _ => format!("{scheme}://{host}"),
+    })
+}
+
+/// A number of digits alone: the parser of the standard library takes a sign as well.
+fn digits<T: std::str::FromStr>(text: &str) -> Option<T> {
+    text.bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| text.parse().ok())
+        .flatten()
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        for good in ["127.0.0.1:0", "[::]:8000", "localhost:8000", "chat-1.example:80"] {
+            assert_eq!(listen(good).as_deref(), Ok(good));
+        }
+        for bad in [
+            "8000",
+            ":8000",
+            "127.0.0.1",
+            "127.0.0.1:",
+            "h:65536",
+            "h:+1",
+            "a b:1",
+            "::1:80x",
+        ] {
+            assert!(listen(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn databases() {
+        let file = |path: &str| Ok(Database::Sqlite(PathBuf::from(path)));
+        assert_eq!(database("sqlite:///var/lib/a.db"), file("/var/lib/a.db"));
+        assert_eq!(database("sqlite://a/b c.db"), file("a/b c.db"));
+        for bad in [
+            "a.db",
+            "sqlite://",
+            "sqlite://dir/",
+            "sqlite://:memory:",
+            "sqlite://file:a?mode=memory",
+            "sqlite://a.db?mode=ro",
+            "mysql://u:pass@h/d",
+            "postgres://u:pass@h/d",
+        ] {
+            let problem = database(bad).unwrap_err();
+            assert!(!problem.contains("pass"), "{problem}");
+        }
+        assert_eq!(
+            database("postgres://u@h/d").unwrap_err(),
+            "PostgreSQL is not supported by this version"
+        );
+    }
+
+    #[test]
+    fn limits() {
+        assert_eq!(limit("1"), Ok(Some(1)));
+        assert_eq!(limit("off"), Ok(None));
+        assert_eq!(number("off"), Ok(UNLIMITED));
+        for bad in [
+            "0",
+            "-1",
+            "+1",
+            "1.5",
+            "1k",
+            "1_000",
+            "",
+            " 1",
+            "Off",
+            "2147483647",
+            "99999999999999999999",
+        ] {
+            assert!(limit(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn durations() {
+        for (text, expected) in [
+            ("500ms", Duration::from_millis(500)),
+            ("10s", Duration::from_secs(10)),
+            ("15m", Duration::from_mins(15)),
+            ("1h", Duration::from_hours(1)),
+            ("7d", Duration::from_hours(168)),
+        ] {
+            assert_eq!(duration(text), Ok(expected));
+            assert_eq!(duration(&text_of_duration(expected)), Ok(expected));
+        }
+        for bad in [
+            "",
+            "10",
+            "0s",
+            "s",
+            "-1s",
+            "1.5s",
+            "1 s",
+            "1w",
+            "10S",
+            "18446744073709551615d",
+            "é1s",
+        ] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn origins_become_what_browsers_write() {
+        let expected = [
+            "https://app.example",
+            "http://localhost:3000",
+            "https://[::1]:8443",
+            "tauri://localhost",
+        ];
+        assert_eq!(
+            origins("https://App.Example:443, http://localhost:3000,https://[::1]:8443,tauri://localhost")
+                .unwrap(),
+            expected
+        );
+        for bad in [
+            "*",
+            "null",
+            "",
+            "https://a,",
+            "https://a/",
+            "https://a/b",
+            "https://",
+            "https://:443",
+            "https://*.a",
+            "https://u@a",
+            "https://a:x",
+            "https://a b",
+            "a.example",
+            "://a",
+        ] {
+            assert!(origins(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn log_filters() {
+        for good in ["info", "WARN", "info,sealroom_engine=debug", "off"] {
+            assert!(log(good).is_ok(), "{good}");
+        }
+        for bad in ["inof", "info,", "a=loud", "info,[", "1"] {
+            assert!(log(bad).is_err(), "{bad}");
+        }
+    }
+}
