@@ -1,5 +1,7 @@
 //! What happens to the file: reopened, opened twice, opened at once, or not to be opened at all.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
+
 use std::{path::Path, sync::Arc};
 
 use sealroom_domain::{

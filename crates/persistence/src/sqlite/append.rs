@@ -38,21 +38,30 @@ pub(super) fn append(
 /// What a batch has read and will write at its end: heads and counters change once for each batch.
 pub(super) struct Appender<'c> {
     conn: &'c mut SqliteConnection,
-    heads: HashMap<GroupId, Option<Head>>,
+    /// The heads of the groups' logs; `None` where there is no such group.
+    heads: HashMap<GroupId, Option<Counter>>,
     roles: HashMap<(GroupId, UserId), Option<Role>>,
-    message_ids: Option<MessageIds>,
+    /// The id of the next message.
+    message_ids: Option<Counter>,
 }
 
+/// A number of the store that the batch moves.
 #[derive(Debug, Clone, Copy)]
-struct Head {
+struct Counter {
+    /// As it was read.
     stored: i64,
     now: i64,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct MessageIds {
-    stored: i64,
-    next: i64,
+impl Counter {
+    const fn read(stored: i64) -> Self {
+        Self { stored, now: stored }
+    }
+
+    /// Where it is to be, if that is not where it is.
+    fn moved(self) -> Option<i64> {
+        (self.now != self.stored).then_some(self.now)
+    }
 }
 
 impl<'c> Appender<'c> {
@@ -131,20 +140,16 @@ impl<'c> Appender<'c> {
     /// Writes the heads and the counter that changed.
     pub(super) fn finish(self) -> Result<(), Failure> {
         for (group_id, head) in self.heads {
-            if let Some(head) = head
-                && head.now != head.stored
-            {
+            if let Some(head_seq) = head.and_then(Counter::moved) {
                 SetHead {
                     group_id: group_id.get(),
-                    head_seq: head.now,
+                    head_seq,
                 }
                 .execute(self.conn)?;
             }
         }
-        if let Some(ids) = self.message_ids
-            && ids.next != ids.stored
-        {
-            SetNextMessageId { next: ids.next }.execute(self.conn)?;
+        if let Some(next) = self.message_ids.and_then(Counter::moved) {
+            SetNextMessageId { next }.execute(self.conn)?;
         }
         Ok(())
     }
@@ -163,23 +168,23 @@ impl<'c> Appender<'c> {
             head.now = entry.seq.get();
         }
         if let (Some(ids), Some(message)) = (&mut self.message_ids, entry.message()) {
-            ids.next = message.id.get().saturating_add(1);
+            ids.now = message.id.get().saturating_add(1);
         }
         Ok(Ok(Appended::New(entry)))
     }
 
     /// What the message is a repetition of. An entry that is in the way for another reason is a broken head.
     fn repeated(&mut self, entry: &Entry) -> Outcome {
-        let before = match entry.message().and_then(|m| m.client_message_id.as_ref()) {
-            Some(id) => fragments::by_client_message_id(
-                entry.group_id.get(),
-                entry.message().map_or(0, |m| m.sender_id.get()),
-                id.as_str(),
-            )
-            .select(EntryRow::as_select())
-            .get_result::<EntryRow>(self.conn)
-            .optional()?,
-            None => None,
+        let before = match entry.message() {
+            Some(Message {
+                sender_id,
+                client_message_id: Some(id),
+                ..
+            }) => fragments::by_client_message_id(entry.group_id.get(), sender_id.get(), id.as_str())
+                .select(EntryRow::as_select())
+                .get_result::<EntryRow>(self.conn)
+                .optional()?,
+            _ => None,
         };
         let before = before.map(Entry::try_from).transpose()?.ok_or(Inconsistency {
             table: "groups",
@@ -232,10 +237,7 @@ impl<'c> Appender<'c> {
         let head = match self.heads.entry(group_id) {
             hash_map::Entry::Occupied(known) => *known.get(),
             hash_map::Entry::Vacant(unknown) => {
-                let head = log::bounds(self.conn, group_id)?.map(|(head, _)| Head {
-                    stored: head,
-                    now: head,
-                });
+                let head = log::bounds(self.conn, group_id)?.map(|(head, _)| Counter::read(head));
                 *unknown.insert(head)
             }
         };
@@ -259,9 +261,9 @@ impl<'c> Appender<'c> {
             ids
         } else {
             let stored = fragments::next_message_id().get_result(self.conn)?;
-            *self.message_ids.insert(MessageIds { stored, next: stored })
+            *self.message_ids.insert(Counter::read(stored))
         };
-        MessageId::new(ids.next).ok().ok_or_else(|| {
+        MessageId::new(ids.now).ok().ok_or_else(|| {
             Inconsistency {
                 table: "meta",
                 column: "next_message_id",
