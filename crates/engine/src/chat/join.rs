@@ -110,16 +110,17 @@ impl Chat {
     ) -> Result<Joined, Refusal> {
         let group_id = request.group_id;
         let log_id = self.log_id().await?;
+        let same_log = request.log_id.is_none_or(|asked| asked == log_id);
+        let after = request.after_seq.filter(|_| same_log);
         let position = self
             .feeds
-            .subscribe(group_id, session, subscriber)
+            .subscribe(group_id, session, subscriber, after)
             .await
             .map_err(|error| self.failed("find the end of a log", &error))?
             .ok_or(ErrorCode::NotAMember)?;
         // Once more, now that the feed would see a removal: one that came before the subscription shows here, one
         // that comes after it evicts.
         if self.role(group_id, session.user_id()).await?.is_none() {
-            self.feeds.unsubscribe(group_id, session);
             return Err(ErrorCode::NotAMember.into());
         }
         let head = position.previous();
@@ -131,9 +132,7 @@ impl Chat {
             entries: Vec::new(),
             has_more: false,
         };
-        let same_log = request.log_id.is_none_or(|log_id| log_id == joined.log_id);
-        if let Some(after) = request.after_seq
-            && same_log
+        if let Some(after) = after
             && after <= head
         {
             let limit = self.page_limit(request.limit);

@@ -17,6 +17,8 @@ pub(crate) struct FeedState {
     next: Option<Seq>,
     /// Entries that came before those in front of them.
     ahead: BTreeMap<Seq, Offer>,
+    /// The furthest place at which the log is known to have an entry.
+    head: Seq,
     /// Whether a task is reading what is missing in front of `ahead`.
     filling: bool,
     subscriptions: Vec<Subscription>,
@@ -35,8 +37,10 @@ pub(crate) struct Offer {
 struct Subscription {
     session: Arc<Session>,
     subscriber: Arc<dyn Subscriber>,
-    /// The first entry that it gets.
+    /// The first entry that it gets live.
     from: Seq,
+    /// Entries after this one, and before those that it gets live, are part of the join's answer.
+    recovers_after: Option<Seq>,
     mode: Mode,
 }
 
@@ -94,6 +98,7 @@ impl FeedState {
             group_id,
             next: None,
             ahead: BTreeMap::new(),
+            head: Seq::ZERO,
             filling: false,
             subscriptions: Vec::new(),
             retired: false,
@@ -134,11 +139,12 @@ impl FeedState {
         }
     }
 
-    /// Whether entries are missing in front of those that wait, and nobody reads them yet. The caller then reads.
-    pub(crate) fn begin_filling(&mut self, head: Option<Seq>) -> Option<Seq> {
+    /// The log reaches `head`. Answers the place to read after, where entries are missing and nobody reads them yet:
+    /// the caller then reads until [`FeedState::fill`] has enough.
+    pub(crate) fn begin_filling(&mut self, head: Seq) -> Option<Seq> {
+        self.head = self.head.max(head);
         let next = self.next?;
-        let behind = head.is_some_and(|head| head >= next);
-        let missing = behind || !self.ahead.is_empty();
+        let missing = self.head >= next || !self.ahead.is_empty();
         if self.filling || self.retired || !missing {
             return None;
         }
@@ -148,9 +154,10 @@ impl FeedState {
 
     /// Entries that were read from the log. Answers the place to read on after, or `None` when nothing is missing.
     pub(crate) fn fill(&mut self, entries: Vec<Published>, head: Seq) -> Option<Seq> {
+        self.head = self.head.max(head);
         self.offer(entries.into_iter().map(Offer::of).collect());
         let next = self.next?;
-        if next > head && self.ahead.is_empty() {
+        if next > self.head && self.ahead.is_empty() {
             self.filling = false;
             return None;
         }
@@ -174,6 +181,7 @@ impl FeedState {
         &mut self,
         session: &Arc<Session>,
         subscriber: &Arc<dyn Subscriber>,
+        recovers_after: Option<Seq>,
     ) -> Result<Option<Seq>, Retired> {
         if self.retired {
             return Err(Retired);
@@ -194,6 +202,7 @@ impl FeedState {
                 session: session.clone(),
                 subscriber: subscriber.clone(),
                 from: position,
+                recovers_after,
                 mode: Mode::Muted {
                     position,
                     held: Vec::new(),
@@ -309,7 +318,7 @@ impl FeedState {
                     held.push(Held::Receipt(receipt, entry));
                     return;
                 }
-                Some(subscription) if seq >= subscription.from => {}
+                Some(subscription) if subscription.covers(seq) => {}
                 _ => {
                     // Its failing closes the socket; the answer then finds nobody either.
                     let _ = origin.subscriber.deliver(std::slice::from_ref(&entry));
@@ -341,7 +350,7 @@ impl FeedState {
             let subscription: Subscription = subscription;
             subscription.session.exit(self.group_id);
             let subscriber = subscription.subscriber.clone();
-            // What was held came before the removal.
+            // What was held came before the removal, or is it.
             subscription.release();
             subscriber.removed_from_group(self.group_id, reason);
         }
@@ -349,6 +358,11 @@ impl FeedState {
 }
 
 impl Subscription {
+    /// Whether the session gets this entry through its joins.
+    fn covers(&self, seq: Seq) -> bool {
+        seq >= self.from || self.recovers_after.is_some_and(|after| seq > after)
+    }
+
     /// Takes entries; `false` where nothing more can be taken.
     fn take(&mut self, entries: &[Arc<Published>]) -> bool {
         match &mut self.mode {
@@ -382,17 +396,24 @@ impl Subscription {
         result
     }
 
-    /// The subscription ends: its sends that wait are answered, after the entries that they wait for.
-    fn release(self) {
-        let Mode::Muted { held, .. } = self.mode else {
-            return;
-        };
-        for one in held {
-            if let Held::Receipt(receipt, entry) = one {
-                let _ = self.subscriber.deliver(std::slice::from_ref(&entry));
-                receipt.answer(Ok(Written::New(entry)));
+    /// The subscription ends in the middle of a join: one that was live before gets what it would have had, and
+    /// sends that wait are answered after their entries.
+    fn release(mut self) {
+        if let Mode::Muted {
+            held,
+            was_live: false,
+            ..
+        } = &mut self.mode
+        {
+            for one in mem::take(held) {
+                if let Held::Receipt(receipt, entry) = one {
+                    let _ = self.subscriber.deliver(std::slice::from_ref(&entry));
+                    receipt.answer(Ok(Written::New(entry)));
+                }
             }
         }
+        // Its failing closes the socket, which is what is left to do.
+        let _ = self.go_live();
     }
 }
 

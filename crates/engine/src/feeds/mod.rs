@@ -76,15 +76,17 @@ impl Feeds {
             return offers.into_iter().for_each(answer_without_feed);
         };
         feed.lock().offer(offers);
-        self.fill_if_behind(group_id, &feed, None);
+        self.fill_if_behind(group_id, &feed, Seq::ZERO);
     }
 
     /// Subscribes a socket, muted, and answers the first place that it gets live; `None` where there is no such group.
+    /// `recovers_after` is the place after which the join's answer covers what came before.
     pub(crate) async fn subscribe(
         self: &Arc<Self>,
         group_id: GroupId,
         session: &Arc<Session>,
         subscriber: &Arc<dyn Subscriber>,
+        recovers_after: Option<Seq>,
     ) -> Result<Option<Seq>, StoreError> {
         loop {
             let feed = self.present_or_new(group_id);
@@ -93,7 +95,7 @@ impl Feeds {
                 return Ok(None);
             }
             // A feed that was retired, or lost its position, since the line before: once more.
-            if let Ok(Some(position)) = feed.lock().subscribe(session, subscriber) {
+            if let Ok(Some(position)) = feed.lock().subscribe(session, subscriber, recovers_after) {
                 return Ok(Some(position));
             }
         }
@@ -186,12 +188,12 @@ impl Feeds {
             return Ok(false);
         };
         feed.lock().start(head);
-        self.fill_if_behind(group_id, feed, None);
+        self.fill_if_behind(group_id, feed, Seq::ZERO);
         Ok(true)
     }
 
-    /// Reads what is missing, unless somebody does already. `head` is where the log is known to end.
-    fn fill_if_behind(self: &Arc<Self>, group_id: GroupId, feed: &Arc<Feed>, head: Option<Seq>) {
+    /// Reads what is missing, unless somebody does already. `head` is a place that the log is known to have.
+    fn fill_if_behind(self: &Arc<Self>, group_id: GroupId, feed: &Arc<Feed>, head: Seq) {
         let after = feed.lock().begin_filling(head);
         if let Some(after) = after {
             self.tasks.spawn(self.clone().fill(group_id, feed.clone(), after));
@@ -254,7 +256,7 @@ impl Feeds {
             };
             for (group_id, head) in heads {
                 if let Some(feed) = self.present(group_id) {
-                    self.fill_if_behind(group_id, &feed, Some(head));
+                    self.fill_if_behind(group_id, &feed, head);
                 }
             }
         }
