@@ -416,6 +416,27 @@ fn an_unusable_data_directory_stops_the_start() {
 }
 
 #[test]
+fn a_full_disk_stops_the_start() {
+    let directory = directory();
+    // A limit of 0 on the size of files is as good as a full disk: files can be created, and nothing written.
+    let script = r#"trap '' XFSZ; ulimit -f 0; exec "$0" "$@""#;
+    for subcommand in ["serve", "migrate"] {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", script, env!("CARGO_BIN_EXE_sealroom-server"), subcommand])
+            .args(["--listen", "127.0.0.1:0", "--data-dir", "data"])
+            .current_dir(directory.path());
+        let line = refused(&mut command);
+        assert!(line.contains("cannot be written to"), "{line}");
+        let left: Vec<_> = fs::read_dir(directory.path().join("data"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        assert_eq!(left, ["lock"]);
+    }
+}
+
+#[test]
 fn a_new_log_needs_a_database() {
     let directory = directory();
     let line = refused(program(directory.path()).arg("new-log"));
