@@ -1,52 +1,181 @@
 //! The server as a whole, from its settings to its end.
 
-use std::{io::Write, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use tokio::{net::TcpListener, time::Instant};
+use async_trait::async_trait;
+use axum::Router;
+use sealroom_auth::{JwtVerifier, KeySet, VerificationKey, VerifierOptions};
+use sealroom_domain::ports::TokenVerifier;
+use sealroom_engine::{Chat, ChatOptions, Ports};
+use sealroom_http::{HttpOptions, HttpParts, Readiness};
+use sealroom_persistence::{OpenError, SqliteOptions, SqliteStore};
+use sealroom_realtime::{AllowedOrigins, Realtime, RealtimeOptions};
+use tokio::{
+    net::TcpListener,
+    time::{Instant, sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    clock::SystemClock,
     data_dir::{DataDir, DataDirError},
     listen::serve_connections,
     secret::{SecretFileError, secret},
-    settings::Settings,
+    settings::{Database, SettingError, Settings},
 };
 
-/// Why a server could not run.
+/// Why a server cannot start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
+    /// Its settings do not fit together.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
     /// Its data directory cannot be used.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
     /// There is no secret for its tokens.
     #[error(transparent)]
     Secret(#[from] SecretFileError),
-    /// The listener has no address.
-    #[error("the listener cannot be used")]
-    Listener(#[from] std::io::Error),
+    /// Its database cannot be used.
+    #[error(transparent)]
+    Database(#[from] OpenError),
+    /// A token could never be accepted.
+    #[error("no token can be verified")]
+    Tokens(#[from] sealroom_auth::ClaimRulesError),
 }
 
-/// How long clients have to go at shutdown.
-const DRAIN: Duration = Duration::from_secs(10);
+/// How long what was begun may take to be answered at shutdown.
+const FINISH: Duration = Duration::from_secs(5);
+/// How long answers may take to leave before the transports go.
+const LAST_PACKETS: Duration = Duration::from_millis(300);
+/// How long connections may take to end by themselves.
+const HANG_UP: Duration = Duration::from_secs(3);
+/// How long the store may take to write everything back.
+const WRITE_BACK: Duration = Duration::from_secs(4);
+/// How long the store may take to tell that it works.
+const PING: Duration = Duration::from_millis(900);
 
-/// Runs a server on `listener` until `shutdown` is cancelled.
+/// Runs a server on `listener` until `shutdown` is cancelled. Returns within 15 s after that.
 pub async fn run(
     settings: Settings,
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> Result<(), RunError> {
-    let _held = DataDir::open(&settings.data_dir)?;
-    let _secret = secret(&settings)?;
-    let address = listener.local_addr()?;
-    let router = axum::Router::new().route("/healthz", axum::routing::get(|| async {}));
-    let options = settings.listen_options();
-    let connections = options.connections.clone();
-    settings.log_notices();
-    writeln!(std::io::stdout(), "listening on http://{address}")?;
-    serve_connections(listener, router, options, shutdown).await;
-    if !connections.wait_idle(Instant::now() + DRAIN).await {
-        connections.kill_all();
-    }
+    Server::open(settings).await?.serve(listener, shutdown).await;
     Ok(())
+}
+
+/// A server that is ready to serve: it holds its data directory, and its database is up to date.
+#[derive(Debug)]
+pub struct Server {
+    settings: Settings,
+    store: SqliteStore,
+    chat: Arc<Chat>,
+    realtime: Realtime,
+    router: Router,
+    /// Held until the end.
+    _data_dir: DataDir,
+}
+
+impl Server {
+    /// Takes the data directory, migrates the database and puts the parts together.
+    pub async fn open(settings: Settings) -> Result<Self, RunError> {
+        settings.validate()?;
+        settings.log_notices();
+        let data_dir = DataDir::open(&settings.data_dir)?;
+        let verifier: Arc<dyn TokenVerifier> = Arc::new(JwtVerifier::new(VerifierOptions {
+            keys: KeySet::single(VerificationKey::hs256(&secret(&settings)?)),
+            claims: settings.claims.clone(),
+            clock: Arc::new(SystemClock),
+        })?);
+        let Database::Sqlite(file) = settings.database();
+        let store = SqliteStore::open(SqliteOptions::new(file)).await?;
+        let chat = Chat::start(ports(&store), chat_options(&settings));
+        let realtime = Realtime::start(chat.clone(), verifier.clone(), realtime_options(&settings));
+        let router = sealroom_http::router(HttpParts {
+            chat: chat.clone(),
+            verifier,
+            readiness: Arc::new(StoreReadiness(store.clone())),
+            options: HttpOptions::default(),
+        });
+        let router = router.layer(realtime.layer());
+        Ok(Self {
+            settings,
+            store,
+            chat,
+            realtime,
+            router,
+            _data_dir: data_dir,
+        })
+    }
+
+    /// Serves until `shutdown` is cancelled; then stops accepting, answers what was begun, tells the clients and
+    /// closes their transports, so that they come back by themselves.
+    pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) {
+        let options = self.settings.listen_options();
+        let connections = options.connections.clone();
+        serve_connections(listener, self.router, options, shutdown).await;
+
+        tracing::info!(sockets = self.realtime.sockets(), "draining");
+        self.realtime.announce_drain();
+        if timeout(FINISH, self.chat.drain()).await.is_err() {
+            tracing::warn!("some requests had no answer in time");
+        }
+        sleep(LAST_PACKETS).await;
+        self.realtime.close();
+        if !connections.wait_idle(Instant::now() + HANG_UP).await {
+            let killed = connections.kill_all();
+            tracing::warn!(killed, "connections did not end by themselves");
+        }
+        match timeout(WRITE_BACK, self.store.close()).await {
+            Ok(Ok(())) => tracing::info!("stopped"),
+            Ok(Err(error)) => tracing::warn!(cause = %error, "the database was not closed cleanly"),
+            Err(_elapsed) => tracing::warn!("the database did not close in time"),
+        }
+    }
+}
+
+fn ports(store: &SqliteStore) -> Ports {
+    Ports {
+        log: Arc::new(store.clone()),
+        groups: Arc::new(store.clone()),
+        memberships: Arc::new(store.clone()),
+        users: Arc::new(store.clone()),
+        clock: Arc::new(SystemClock),
+    }
+}
+
+fn chat_options(settings: &Settings) -> ChatOptions {
+    ChatOptions {
+        limits: settings.limits.clone(),
+        provision_users: settings.provision_users,
+        ..ChatOptions::default()
+    }
+}
+
+fn realtime_options(settings: &Settings) -> RealtimeOptions {
+    let allowed_origins = if settings.allowed_origins.is_empty() {
+        AllowedOrigins::SameOrigin
+    } else {
+        AllowedOrigins::List(settings.allowed_origins.clone())
+    };
+    RealtimeOptions {
+        frame_bytes: settings.limit_frame_bytes,
+        outbound_bytes: settings.limit_outbound_bytes.unwrap_or(usize::MAX),
+        write_stall: settings.limit_write_stall.unwrap_or(Duration::MAX),
+        allowed_origins,
+        ..RealtimeOptions::default()
+    }
+}
+
+/// Ready while the database answers.
+#[derive(Debug)]
+struct StoreReadiness(SqliteStore);
+
+#[async_trait]
+impl Readiness for StoreReadiness {
+    async fn check(&self) -> bool {
+        self.0.ping(PING).await.is_ok()
+    }
 }

@@ -1,6 +1,9 @@
 //! `serve`: runs the server until it is told to stop.
 
-use std::{io, time::Duration};
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
 
 use anyhow::{Context, anyhow};
 use tokio::{
@@ -11,7 +14,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{FAILED, Failure};
-use crate::{descriptors, run::run, settings::Settings};
+use crate::{descriptors, run::Server, settings::Settings};
 
 /// How long blocking work of the runtime may go on after the server has ended.
 const LAST_WORK: Duration = Duration::from_secs(1);
@@ -39,17 +42,20 @@ async fn serve_until_stopped(settings: Settings) -> Result<(), Failure> {
         .with_context(|| format!("cannot listen on {}", settings.listen))?;
     let mut stops = Stops::new().context("signals cannot be received")?;
     let shutdown = CancellationToken::new();
-    let running = run(settings, listener, shutdown.clone());
+    let address = listener.local_addr().context("the listener has no address")?;
+    let server = Server::open(settings).await?;
+    writeln!(io::stdout(), "listening on http://{address}").context("stdout cannot be written")?;
+    let running = server.serve(listener, shutdown.clone());
     tokio::pin!(running);
     tokio::select! {
-        result = &mut running => return Ok(result?),
+        () = &mut running => return Ok(()),
         () = stops.next() => {
             tracing::info!("stopping; a second signal ends the process at once");
             shutdown.cancel();
         }
     }
     tokio::select! {
-        result = running => Ok(result?),
+        () = running => Ok(()),
         () = stops.next() => Err(Failure {
             code: FAILED,
             error: anyhow!("ended by a second signal"),
