@@ -3,6 +3,7 @@
 //! - [`memory`]: every port in memory, with exactly the contracts of the ports.
 //! - [`faults`]: wrappers that make a store fail, wait, or lose an answer on command.
 //! - [`conformance`]: one suite for each port, for adapters of one's own.
+//! - [`client`]: a small Socket.IO client that can also speak raw frames, and a plain HTTP helper.
 //!
 //! Helpers panic where a test cannot go on.
 
@@ -15,6 +16,7 @@
     reason = "a failed check ends the test; nothing here runs in a server"
 )]
 
+pub mod client;
 pub mod conformance;
 pub mod faults;
 pub mod memory;
