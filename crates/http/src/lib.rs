@@ -14,7 +14,7 @@
 //!
 //! # Adding a route
 //!
-//! Write the handler in `routes/` with [`Caller`](caller::Caller) as its first argument, so that a request without a
+//! Write the handler in `routes/` with `Caller` as its first argument, so that a request without a
 //! good token is refused before anything else of it is read. Name its path in `api.rs` with `{group_id}` or
 //! `{user_id}`, and read these through `input::path`. Add its rows to the tables in `tests/`.
 //!

@@ -126,7 +126,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_question_without_an_answer_is_given_up() {
-        let (store, gate) = gate(Duration::from_secs(3600));
+        let (store, gate) = gate(Duration::from_hours(1));
         let began = Instant::now();
         assert!(!gate.is_ready().await);
         assert_eq!(began.elapsed(), READINESS_LIMIT);
