@@ -34,7 +34,8 @@ CREATE INDEX members_by_user ON members (user_id, group_id);
 
 -- The logs of all groups. Times are microseconds since 1970 in UTC. `kind`: 1 message, 2 message edited, 3 message
 -- deleted, 4 member added, 5 member removed, 6 key epoch changed. The long column is the last one, so that the
--- others are read without it.
+-- others are read without it. A rowid table: clustered by group (WITHOUT ROWID), a page was read in 0.6 of the time,
+-- but a batch of 64 over 50 groups wrote 1.4 times the bytes, and there is one writer.
 CREATE TABLE entries (
     group_id INTEGER NOT NULL REFERENCES groups (id),
     seq INTEGER NOT NULL,
@@ -51,7 +52,7 @@ CREATE TABLE entries (
     sender_name TEXT,
     content TEXT,
     PRIMARY KEY (group_id, seq)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 -- A retry finds the message that it repeats. Partial: an entry without a client's id costs no index page.
 CREATE UNIQUE INDEX entries_by_client_message_id ON entries (group_id, actor_id, client_message_id)

@@ -44,7 +44,7 @@ async fn assert_search(store: &SqliteStore, query: impl QueryFragment<Sqlite>, e
 async fn every_query_searches_an_index() {
     let (store, _dir) = store().await;
     let store = &store;
-    let page = "USING PRIMARY KEY (group_id=? AND seq>? AND seq<?)";
+    let page = "USING INDEX sqlite_autoindex_entries_1 (group_id=? AND seq>? AND seq<?)";
     let rows = EntryRow::as_select();
     assert_search(store, fragments::ascending(1, 1, 2).select(rows), page).await;
     assert_search(store, fragments::descending(1, 1, 2).select(rows), page).await;
