@@ -6,42 +6,40 @@
 mod common;
 
 use std::{
-    io::{Read as _, Write as _},
-    net::TcpStream,
     path::{Path, PathBuf},
     process::Command,
-    time::Duration,
 };
 
 use common::TestServer;
+use sealroom_testkit::client::http;
 use serde_json::{Value, json};
 
 /// The last line of a client that got through all of its checks.
 const PASSED: &str = "all checks passed";
 
-#[test]
-fn node_over_websocket() {
-    play(&node(), "websocket");
+#[tokio::test]
+async fn node_over_websocket() {
+    play(&node(), "websocket").await;
 }
 
-#[test]
-fn node_over_polling() {
-    play(&node(), "polling");
+#[tokio::test]
+async fn node_over_polling() {
+    play(&node(), "polling").await;
 }
 
-#[test]
-fn node_with_an_upgrade_from_polling_to_websocket() {
-    play(&node(), "upgrade");
+#[tokio::test]
+async fn node_with_an_upgrade_from_polling_to_websocket() {
+    play(&node(), "upgrade").await;
 }
 
-#[test]
-fn python_over_websocket() {
-    play(&python(), "websocket");
+#[tokio::test]
+async fn python_over_websocket() {
+    play(&python(), "websocket").await;
 }
 
-#[test]
-fn python_over_polling() {
-    play(&python(), "polling");
+#[tokio::test]
+async fn python_over_polling() {
+    play(&python(), "polling").await;
 }
 
 /// A client's program: what runs it, and the file.
@@ -82,9 +80,9 @@ fn need(path: &Path) {
 }
 
 /// Runs a client to its end against a server of its own.
-fn play(client: &Client, transport: &str) {
+async fn play(client: &Client, transport: &str) {
     let server = TestServer::start();
-    set_up(&server);
+    set_up(&server).await;
     let mut command = Command::new(&client.interpreter);
     command
         .arg(&client.program)
@@ -112,40 +110,33 @@ fn play(client: &Client, transport: &str) {
 }
 
 /// Users 10, 11 and 12 are members of group 5, as a host application sets them up.
-fn set_up(server: &TestServer) {
+async fn set_up(server: &TestServer) {
     let admin = server.mint_admin();
-    let put = |path: &str, body: &Value| put(server, &admin, path, body);
+    put(server, &admin, "/groups/5", json!({"name": "Nhóm 5"})).await;
     let users = [
         (10, "Nguyễn Văn A", "owner"),
         (11, "Trần Thị B", "member"),
         (12, "Lê Văn C", "member"),
     ];
-    put("/groups/5", &json!({"name": "Nhóm 5"}));
     for (user_id, display_name, role) in users {
-        put(
-            &format!("/users/{user_id}"),
-            &json!({"display_name": display_name}),
-        );
-        put(&format!("/groups/5/members/{user_id}"), &json!({"role": role}));
+        let profile = json!({"display_name": display_name});
+        put(server, &admin, &format!("/users/{user_id}"), profile).await;
+        let member = format!("/groups/5/members/{user_id}");
+        put(server, &admin, &member, json!({"role": role})).await;
     }
 }
 
 /// An HTTP call that must succeed.
-fn put(server: &TestServer, token: &str, path: &str, body: &Value) {
-    let body = body.to_string();
-    let answer = TcpStream::connect(server.addr).and_then(|mut stream| {
-        stream.set_read_timeout(Some(Duration::from_secs(20)))?;
-        write!(
-            stream,
-            "PUT /api/v1{path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\n\
-             Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-            server.addr,
-            body.len()
-        )?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
-    });
-    let answer = answer.unwrap_or_else(|error| panic!("PUT {path}: {error}"));
-    assert!(answer.starts_with("HTTP/1.1 2"), "PUT {path}: {answer}");
+async fn put(server: &TestServer, token: &str, path: &str, body: Value) {
+    let path = format!("/api/v1{path}");
+    match http::request(server.addr, "PUT", &path, Some(token), Some(body)).await {
+        Ok(answer) => assert!(
+            (200..300).contains(&answer.status),
+            "PUT {path}: {} {}; the server's log:\n{}",
+            answer.status,
+            answer.text(),
+            server.log()
+        ),
+        Err(error) => panic!("PUT {path}: {error}; the server's log:\n{}", server.log()),
+    }
 }
