@@ -1,6 +1,8 @@
 //! The migrations and the rows.
 
-use diesel::{QueryResult, RunQueryDsl, SqliteConnection, sql_types::Text};
+use std::time::Duration;
+
+use diesel::{QueryResult, RunQueryDsl, SqliteConnection, connection::SimpleConnection, sql_types::Text};
 use diesel_migrations::MigrationHarness;
 use sealroom_domain::{
     ClientMessageId, DisplayName, EncryptedContent, Entry, EntryBody, GroupId, KeyEpoch, Message, MessageId,
@@ -9,7 +11,7 @@ use sealroom_domain::{
 };
 
 use super::{group, options, store};
-use crate::{fragments::SetHead, migrate, rows::NewEntryRow, schema::entries, sqlite::connection};
+use crate::{OpenError, fragments::SetHead, migrate, rows::NewEntryRow, schema::entries, sqlite::connection};
 
 #[derive(diesel::QueryableByName, Debug, PartialEq)]
 struct Object {
@@ -45,6 +47,24 @@ fn each_down_restores_the_schema_before() {
     }
     conn.run_pending_migrations(migrate::SQLITE).unwrap();
     assert_eq!(objects(&mut conn).unwrap(), last, "and up again");
+}
+
+#[test]
+fn a_migration_waits_for_the_one_of_another_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = options(&dir);
+    options.busy_timeout = Duration::from_millis(100);
+    let mut other = connection::establish(&dir.path().join("test.db-migrating")).unwrap();
+    other.batch_execute("BEGIN EXCLUSIVE").unwrap();
+    let refused = migrate::run(&options).unwrap_err();
+    assert!(matches!(refused, OpenError::Busy { .. }), "{refused:?}");
+
+    options.busy_timeout = Duration::from_secs(30);
+    let waiting = std::thread::spawn(move || migrate::run(&options));
+    std::thread::sleep(Duration::from_millis(50));
+    assert!(!waiting.is_finished());
+    other.batch_execute("ROLLBACK").unwrap();
+    assert!(!waiting.join().unwrap().unwrap().is_empty());
 }
 
 /// Every kind of entry, also those that nothing appends yet.
@@ -150,10 +170,7 @@ async fn a_trimmed_log_begins_at_its_first_entry() {
     }
     store
         .write(|conn| {
-            diesel::connection::SimpleConnection::batch_execute(
-                conn,
-                "DELETE FROM entries WHERE seq <= 2; UPDATE groups SET first_seq = 3;",
-            )?;
+            conn.batch_execute("DELETE FROM entries WHERE seq <= 2; UPDATE groups SET first_seq = 3;")?;
             Ok(())
         })
         .await
@@ -207,10 +224,7 @@ async fn group_ids_skip_those_that_were_put() {
     assert_eq!([create().await, create().await, create().await], [3, 4, 6]);
     store
         .write(|conn| {
-            diesel::connection::SimpleConnection::batch_execute(
-                conn,
-                "UPDATE meta SET next_group_id = 1000",
-            )?;
+            conn.batch_execute("UPDATE meta SET next_group_id = 1000")?;
             Ok(())
         })
         .await
