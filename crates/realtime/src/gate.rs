@@ -1,7 +1,6 @@
 //! In front of Socket.IO: which requests reach it, and in what shape.
 
 use std::{
-    convert::Infallible,
     future::Future,
     pin::Pin,
     sync::Arc,
@@ -13,14 +12,13 @@ use engineioxide::service::NotFoundService;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use socketioxide::{service::SocketIoService, socket::Sid};
-use tokio_util::task::TaskTracker;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{ConnectionRef, RealtimeOptions, registry::Registry};
 
 /// The path of Socket.IO, with and without a slash at its end.
-const PATH: &str = "/socket.io";
+pub(crate) const PATH: &str = "/socket.io";
 
 pub(crate) type SocketIo = SocketIoService<NotFoundService>;
 type Body = UnsyncBoxBody<Bytes, BoxError>;
@@ -163,12 +161,16 @@ fn slim<B>(request: Request<B>) -> Request<B> {
     Request::from_parts(head, body)
 }
 
+/// The token of the one `Authorization` header. Of several no token is right, which an empty one tells.
 fn bearer(headers: &HeaderMap) -> Option<BearerToken> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    scheme
-        .eq_ignore_ascii_case("bearer")
-        .then(|| BearerToken(Arc::from(token.trim())))
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let value = values.next()?;
+    if values.next().is_some() {
+        return Some(BearerToken(Arc::from("")));
+    }
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then(|| BearerToken(Arc::from(token)))
 }
 
 fn session_id(uri: &Uri) -> Option<Sid> {
@@ -190,37 +192,6 @@ fn refusal(status: StatusCode, text: &'static str) -> Response<Body> {
     let mut response = Response::new(boxed(Full::from(text)));
     *response.status_mut() = status;
     response
-}
-
-/// Ends sessions that poll: they have no connection of their own, so they are closed in their clients' name.
-#[derive(Clone)]
-pub(crate) struct SessionCloser {
-    socket_io: SocketIo,
-}
-
-impl SessionCloser {
-    pub(crate) fn new(socket_io: SocketIo) -> Self {
-        Self { socket_io }
-    }
-
-    /// Closes a polling session, without waiting. Harmless where it is gone.
-    pub(crate) fn close(&self, tasks: &TaskTracker, sid: Sid) {
-        let mut socket_io = self.socket_io.clone();
-        let close = Request::post(format!("{PATH}/?EIO=4&transport=polling&sid={sid}"))
-            .header(header::CONTENT_TYPE, "text/plain;charset=UTF-8")
-            .body(Full::<Bytes>::from("1"));
-        let Ok(close) = close else { return };
-        tasks.spawn(async move {
-            let answer: Result<_, Infallible> = Service::call(&mut socket_io, close).await;
-            drop(answer);
-        });
-    }
-}
-
-impl std::fmt::Debug for SessionCloser {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SessionCloser").finish_non_exhaustive()
-    }
 }
 
 impl std::fmt::Debug for RealtimeLayer {

@@ -18,12 +18,8 @@ use socketioxide::{
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    ConnectionRef, RealtimeOptions,
-    events::EventHandler,
-    gate::{BearerToken, SessionCloser},
-    outbound::Outbound,
-    registry::Registry,
-    socket::ClientSocket,
+    ConnectionRef, RealtimeOptions, closer::SessionCloser, events::EventHandler, gate::BearerToken,
+    outbound::Outbound, registry::Registry, socket::ClientSocket,
 };
 
 /// What a handshake needs.
@@ -64,19 +60,18 @@ impl Handshake {
         let connection = socket.req_parts().extensions.get::<ConnectionRef>().cloned();
         let is_websocket = matches!(socket.transport_type(), TransportType::Websocket);
         let connection = connection.filter(|_| is_websocket);
-        match self.open(socket, auth, connection.clone()).await {
-            Ok(()) => Ok(()),
-            Err(refusal) => {
+        self.open(socket, auth, connection.clone())
+            .await
+            .map_err(|refusal| {
                 if refusal.code.retryable() {
                     // Clients come back by themselves only after the loss of the transport, not after CONNECT_ERROR.
-                    match connection {
-                        Some(connection) => connection.0.kill(),
-                        None => self.closer.close(&self.tasks, socket.id),
-                    }
+                    self.closer.close(&self.tasks, socket.id, connection.as_ref());
+                } else {
+                    // Some clients wait for the end of a session that was refused.
+                    self.closer.close_soon(&self.tasks, socket.id, connection);
                 }
-                Err(refusal.code)
-            }
-        }
+                refusal.code
+            })
     }
 
     async fn open(

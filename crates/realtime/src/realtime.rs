@@ -10,7 +10,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     RealtimeLayer, RealtimeOptions,
-    gate::SessionCloser,
+    closer::SessionCloser,
     handshake::{Handshake, HandshakeMiddleware},
     janitor,
     registry::Registry,

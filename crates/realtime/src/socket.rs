@@ -9,11 +9,11 @@ use sealroom_domain::{ErrorCode, GroupId, Refusal, RemovalReason, UserId};
 use sealroom_engine::{Chat, Gone, Published, Session, Subscriber};
 use sealroom_wire::{RawValue, event_name};
 use serde::Serialize;
-use serde_json::{json, value::to_raw_value};
+use serde_json::value::to_raw_value;
 use socketioxide::{TransportType, extract::AckSender, socket::Socket};
 use tokio_util::task::TaskTracker;
 
-use crate::{ConnectionRef, events::encoding, gate::SessionCloser, jobs::Jobs, outbound::Outbound};
+use crate::{ConnectionRef, closer::SessionCloser, events::encoding, jobs::Jobs, outbound::Outbound};
 
 /// A socket that passed the handshake.
 #[derive(Debug)]
@@ -28,8 +28,18 @@ pub(crate) struct ClientSocket {
     closer: SessionCloser,
 }
 
-/// How long the last packet of a socket may take to leave before its transport goes.
-const LAST_PACKET_GRACE: Duration = Duration::from_millis(500);
+#[derive(Serialize)]
+struct RequestError<'a> {
+    event: &'a str,
+    code: &'static str,
+    error: &'static str,
+}
+
+#[derive(Serialize)]
+struct RemovedFromGroup {
+    group_id: i64,
+    reason: &'static str,
+}
 
 /// Bytes around an event's name and data: 4, 2, the brackets, the quotes and the comma.
 const AROUND_EVENT: usize = 7;
@@ -99,7 +109,11 @@ impl ClientSocket {
 
     /// Tells that a request without an ack id was refused.
     pub(crate) fn request_error(&self, event: &str, refusal: &Refusal) {
-        let error = json!({"event": event, "code": refusal.code.as_str(), "error": refusal.text()});
+        let error = RequestError {
+            event,
+            code: refusal.code.as_str(),
+            error: refusal.text(),
+        };
         self.emit("request_error", &error);
     }
 
@@ -109,29 +123,20 @@ impl ClientSocket {
         let Some(socket) = self.socket.upgrade() else {
             return;
         };
-        match self.connection() {
-            Some(connection) => connection.0.kill(),
-            None => self.closer.close(&self.tasks, socket.id),
-        }
+        self.closer
+            .close(&self.tasks, socket.id, self.connection().as_ref());
     }
 
     /// Tells the client to stay away, then closes the transport.
-    pub(crate) fn end(self: &Arc<Self>, cause: &'static str) {
+    pub(crate) fn end(&self, cause: &'static str) {
         tracing::debug!(user_id = %self.user_id(), cause, "ending a socket");
         let Some(socket) = self.socket.upgrade() else {
             return;
         };
-        let connection = self.connection();
-        let (closer, tasks, sid) = (self.closer.clone(), self.tasks.clone(), socket.id);
+        let (connection, sid) = (self.connection(), socket.id);
         // Where its queue is full the client does not hear it; the transport goes all the same.
         let _ = socket.disconnect();
-        self.tasks.spawn(async move {
-            tokio::time::sleep(LAST_PACKET_GRACE).await;
-            match connection {
-                Some(connection) => connection.0.kill(),
-                None => closer.close(&tasks, sid),
-            }
-        });
+        self.closer.close_soon(&self.tasks, sid, connection);
     }
 
     fn emit_raw(&self, event: &str, raw: &RawValue) -> Result<(), Gone> {
@@ -164,7 +169,10 @@ impl Subscriber for ClientSocket {
     }
 
     fn removed_from_group(&self, group_id: GroupId, reason: RemovalReason) {
-        let event = json!({"group_id": group_id.get(), "reason": reason.as_str()});
+        let event = RemovedFromGroup {
+            group_id: group_id.get(),
+            reason: reason.as_str(),
+        };
         self.emit("removed_from_group", &event);
     }
 
