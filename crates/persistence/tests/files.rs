@@ -66,10 +66,10 @@ async fn whole(store: &SqliteStore, group_id: GroupId) -> Vec<Entry> {
 }
 
 #[tokio::test]
-async fn reopening_keeps_everything() {
+async fn what_a_kill_leaves_has_everything() {
     let dir = tempfile::tempdir().unwrap();
     let options = SqliteOptions::new(dir.path().join("a.db"));
-    let store = SqliteStore::open(options.clone()).await.unwrap();
+    let store = SqliteStore::open(options).await.unwrap();
     let group_id = group(&store).await;
     let name = DisplayName::new("Trần Thị B").unwrap();
     let username = Username::new("b").unwrap();
@@ -83,10 +83,17 @@ async fn reopening_keeps_everything() {
         store.members_of(group_id).await.unwrap(),
         store.get(&[group_id]).await.unwrap(),
     );
-    // Not closed: as after a kill, the log beside the file has it all.
+    // What a kill of the process would leave: the files as they are now, with the log not written back.
+    let left = tempfile::tempdir().unwrap();
+    for name in ["a.db", "a.db-wal"] {
+        let copied = std::fs::copy(dir.path().join(name), left.path().join(name)).unwrap();
+        assert!(copied > 0, "{name} holds something");
+    }
     drop(store);
 
-    let store = SqliteStore::open(options).await.unwrap();
+    let store = SqliteStore::open(SqliteOptions::new(left.path().join("a.db")))
+        .await
+        .unwrap();
     let after = (
         store.log_id().await.unwrap(),
         whole(&store, group_id).await,
