@@ -211,15 +211,17 @@ pub async fn a_removal_has_one_place_among_concurrent_sends(fixture: GroupLogFix
         memberships.set(one, user(1), Role::Owner).await.unwrap();
         memberships.set(one, user(2), Role::Member).await.unwrap();
         let mut senders = JoinSet::new();
-        for _ in 0..4 {
+        for pause in 1..=4 {
             let log = Arc::clone(&fixture.log);
-            // Sends until it is refused.
+            // Sends until it is refused. The pauses differ, so that some send is always under way.
             senders.spawn(async move {
                 loop {
                     let send = guarded(message(one, user(2), "x"), MEMBERS_ONLY);
-                    match append(&*log, vec![send]).await.remove(0) {
-                        Ok(_) => tokio::task::yield_now().await,
-                        Err(refused) => return refused,
+                    if let Err(refused) = append(&*log, vec![send]).await.remove(0) {
+                        return refused;
+                    }
+                    for _ in 0..pause {
+                        tokio::task::yield_now().await;
                     }
                 }
             });

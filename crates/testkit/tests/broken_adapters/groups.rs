@@ -1,0 +1,222 @@
+//! Groups that share ids, lose founders or forget names.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sealroom_domain::{
+    Entry, GroupId, GroupName, MAX_SAFE_INTEGER, Role, Timestamp, UserId,
+    ports::{Group, Groups, Memberships, NewGroup, StoreError},
+};
+use sealroom_testkit::{
+    conformance::groups::{self, GroupsFixture},
+    memory::MemoryStore,
+};
+use tokio::task::yield_now;
+
+use super::{caught, rewriting::whole_millis};
+
+/// What is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Defect {
+    None,
+    FoundersAreSorted,
+    FoundersAreMembersAlways,
+    FoundersAreNoMembers,
+    FounderRolesAreLost,
+    MembersComePieceByPiece,
+    ActorIsAMember,
+    AnswersOneEntryLess,
+    IdsCountFromOne,
+    IdsFollowTheLargest,
+    PutSaysCreated,
+    PutChecksFirst,
+    PutKeepsTheName,
+    PutResetsTheTime,
+    PutAddsAnOwner,
+    GetKeepsTheOrder,
+    GetInventsGroups,
+    GetBindsTooMany,
+    HeadIsStale,
+    NamesAreTrimmed,
+    TimesLoseMicroseconds,
+}
+
+#[derive(Debug)]
+struct Broken {
+    inner: MemoryStore,
+    defect: Defect,
+}
+
+fn broken(defect: Defect) -> GroupsFixture {
+    let inner = MemoryStore::new();
+    let store = Arc::new(inner.clone());
+    let log = Arc::clone(&store);
+    GroupsFixture::new(Arc::new(Broken { inner, defect }), log).with_memberships(store)
+}
+
+mod without_a_defect {
+    use super::{Defect, broken};
+
+    sealroom_testkit::groups_conformance!(async { broken(Defect::None) });
+}
+
+caught! {
+    founders_are_sorted: groups::create_writes_an_entry_for_each_founder_in_their_order,
+        broken(Defect::FoundersAreSorted);
+    the_answer_lacks_an_entry: groups::create_writes_an_entry_for_each_founder_in_their_order,
+        broken(Defect::AnswersOneEntryLess);
+    the_actor_joins_unasked: groups::create_without_founders_makes_an_empty_log, broken(Defect::ActorIsAMember);
+    founders_are_no_members: groups::create_makes_founders_members_where_the_store_keeps_them,
+        broken(Defect::FoundersAreNoMembers);
+    founders_lose_their_roles: groups::create_makes_founders_members_where_the_store_keeps_them,
+        broken(Defect::FounderRolesAreLost);
+    a_hosts_memberships_are_written: groups::create_leaves_memberships_alone_where_the_host_keeps_them,
+        broken(Defect::FoundersAreMembersAlways);
+    an_abandoned_create_leaves_half_a_group: groups::an_abandoned_create_leaves_all_or_nothing,
+        broken(Defect::MembersComePieceByPiece);
+    the_time_of_creation_is_cut: groups::a_created_group_is_there, broken(Defect::TimesLoseMicroseconds);
+    concurrent_creates_share_an_id: groups::concurrent_creates_get_ids_of_their_own,
+        broken(Defect::IdsCountFromOne);
+    an_id_of_a_put_group_is_given_out: groups::ids_given_out_are_never_those_of_put_groups,
+        broken(Defect::IdsCountFromOne);
+    ids_end_after_the_largest: groups::a_group_under_the_largest_id_stops_no_other,
+        broken(Defect::IdsFollowTheLargest);
+    every_put_creates: groups::put_creates_and_then_renames, broken(Defect::PutSaysCreated);
+    a_second_put_changes_nothing: groups::put_creates_and_then_renames, broken(Defect::PutKeepsTheName);
+    a_second_put_begins_anew: groups::put_creates_and_then_renames, broken(Defect::PutResetsTheTime);
+    put_adds_somebody: groups::put_writes_no_entry_and_adds_nobody, broken(Defect::PutAddsAnOwner);
+    two_puts_both_create: groups::concurrent_puts_create_once, broken(Defect::PutChecksFirst);
+    get_keeps_the_order_of_the_question: groups::get_leaves_unknown_groups_out_and_sorts,
+        broken(Defect::GetKeepsTheOrder);
+    get_knows_every_group: groups::get_leaves_unknown_groups_out_and_sorts, broken(Defect::GetInventsGroups);
+    get_binds_too_many_variables: groups::many_groups_are_one_question, broken(Defect::GetBindsTooMany);
+    the_head_stays_behind: groups::the_head_is_the_logs, broken(Defect::HeadIsStale);
+    names_are_trimmed: groups::names_are_byte_identical_and_not_unique, broken(Defect::NamesAreTrimmed);
+}
+
+impl Broken {
+    async fn create_by_hand(
+        &self,
+        group: NewGroup,
+        group_id: i64,
+    ) -> Result<(GroupId, Vec<Entry>), StoreError> {
+        let group_id = GroupId::new(group_id).map_err(StoreError::internal)?;
+        yield_now().await;
+        self.inner.put(group_id, &group.name, group.at).await?;
+        Ok((group_id, Vec::new()))
+    }
+
+    async fn exists(&self, group_id: GroupId) -> bool {
+        !self.inner.get(&[group_id]).await.unwrap().is_empty()
+    }
+}
+
+#[async_trait]
+impl Groups for Broken {
+    async fn create(&self, mut group: NewGroup) -> Result<(GroupId, Vec<Entry>), StoreError> {
+        match self.defect {
+            Defect::FoundersAreSorted => group.founders.sort_by_key(|founder| founder.user_id),
+            Defect::FoundersAreMembersAlways => group.keeps_membership = true,
+            Defect::FoundersAreNoMembers => group.keeps_membership = false,
+            Defect::FounderRolesAreLost => {
+                group
+                    .founders
+                    .iter_mut()
+                    .for_each(|founder| founder.role = Role::Member);
+            }
+            Defect::TimesLoseMicroseconds => group.at = whole_millis(group.at),
+            Defect::ActorIsAMember => group.founders.push(sealroom_domain::ports::Member {
+                user_id: group.actor_id,
+                role: Role::Owner,
+            }),
+            Defect::NamesAreTrimmed => group.name = trimmed(&group.name),
+            Defect::IdsCountFromOne => {
+                let mut next = 1;
+                while self.exists(next.try_into().unwrap()).await && next < 2 {
+                    next += 1;
+                }
+                return self.create_by_hand(group, next).await;
+            }
+            Defect::IdsFollowTheLargest if self.exists(MAX_SAFE_INTEGER.try_into().unwrap()).await => {
+                return self.create_by_hand(group, MAX_SAFE_INTEGER + 1).await;
+            }
+            Defect::MembersComePieceByPiece => {
+                let founders = std::mem::take(&mut group.founders);
+                let (group_id, entries) = self.inner.create(group).await?;
+                for founder in founders {
+                    self.inner.set(group_id, founder.user_id, founder.role).await?;
+                    yield_now().await;
+                }
+                return Ok((group_id, entries));
+            }
+            _ => {}
+        }
+        let mut created = self.inner.create(group).await?;
+        if self.defect == Defect::AnswersOneEntryLess {
+            created.1.pop();
+        }
+        Ok(created)
+    }
+
+    async fn put(&self, group_id: GroupId, name: &GroupName, at: Timestamp) -> Result<bool, StoreError> {
+        let there = self.exists(group_id).await;
+        match self.defect {
+            Defect::PutSaysCreated => self.inner.put(group_id, name, at).await.map(|_| true),
+            Defect::PutKeepsTheName if there => Ok(false),
+            Defect::PutChecksFirst => {
+                yield_now().await;
+                self.inner.put(group_id, name, at).await.map(|_| !there)
+            }
+            Defect::PutAddsAnOwner => {
+                let owner = UserId::new(1).unwrap();
+                self.inner.set(group_id, owner, Role::Owner).await?;
+                self.inner.put(group_id, name, at).await
+            }
+            _ => self.inner.put(group_id, name, at).await,
+        }
+    }
+
+    async fn get(&self, ids: &[GroupId]) -> Result<Vec<Group>, StoreError> {
+        let mut found = self.inner.get(ids).await?;
+        match self.defect {
+            Defect::GetKeepsTheOrder => {
+                found.sort_by_key(|group| ids.iter().position(|id| *id == group.group_id));
+            }
+            Defect::GetInventsGroups => {
+                for group_id in ids {
+                    if found.iter().all(|group| group.group_id != *group_id) {
+                        found.push(Group {
+                            group_id: *group_id,
+                            name: GroupName::new("invented").unwrap(),
+                            head: sealroom_domain::Seq::ZERO,
+                            created_at: Timestamp::from_secs(0),
+                        });
+                    }
+                }
+                found.sort_by_key(|group| group.group_id);
+            }
+            Defect::GetBindsTooMany if ids.len() > 32_766 => {
+                return Err(StoreError::internal("too many SQL variables"));
+            }
+            Defect::HeadIsStale => {
+                for group in &mut found {
+                    group.head = group.head.previous();
+                }
+            }
+            Defect::PutResetsTheTime => {
+                for group in &mut found {
+                    // As if the second name had come with a new group.
+                    if group.name.as_str() != "first" {
+                        group.created_at = group.created_at.plus(std::time::Duration::from_micros(1));
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(found)
+    }
+}
+
+fn trimmed(name: &GroupName) -> GroupName {
+    GroupName::new(name.as_str().trim()).unwrap()
+}
