@@ -1,4 +1,5 @@
-//! Every property is in its suite's list: one that is not would never run.
+//! Every property is in its suite's list: one that is not would never run. And every property is known to catch some
+//! broken adapter: one that catches nothing proves nothing.
 
 use std::collections::BTreeSet;
 
@@ -35,5 +36,35 @@ fn every_property_is_in_the_list_of_its_suite() {
             .collect();
         assert_eq!(listed.iter().copied().collect::<BTreeSet<_>>(), written);
         assert_eq!(listed.len(), written.len(), "no property is listed twice");
+    }
+}
+
+#[test]
+fn every_property_catches_a_broken_adapter() {
+    let broken = concat!(
+        include_str!("../../tests/broken_adapters/clock.rs"),
+        include_str!("../../tests/broken_adapters/group_log.rs"),
+        include_str!("../../tests/broken_adapters/group_log_guards.rs"),
+        include_str!("../../tests/broken_adapters/group_log_races.rs"),
+        include_str!("../../tests/broken_adapters/groups.rs"),
+        include_str!("../../tests/broken_adapters/memberships.rs"),
+        include_str!("../../tests/broken_adapters/token_verifier.rs"),
+        include_str!("../../tests/broken_adapters/users.rs"),
+    );
+    let named: BTreeSet<&str> = broken
+        .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':'))
+        .collect();
+    for (suite, listed) in [
+        ("clock", clock::PROPERTIES),
+        ("group_log", group_log::PROPERTIES),
+        ("groups", groups::PROPERTIES),
+        ("memberships", memberships::PROPERTIES),
+        ("token_verifier", token_verifier::PROPERTIES),
+        ("users", users::PROPERTIES),
+    ] {
+        for property in listed {
+            let path = format!("{suite}::{property}");
+            assert!(named.contains(&*path), "no broken adapter is caught by {path}");
+        }
     }
 }
