@@ -75,6 +75,8 @@ pub(crate) enum WriteError {
 pub(crate) struct Receipt {
     pub(crate) origin: Option<Origin>,
     reply: Box<dyn FnOnce(Result<Written, WriteError>) + Send>,
+    /// Given back with the answer.
+    load: Option<LoadGuard>,
 }
 
 /// The socket that an entry came from.
@@ -96,10 +98,9 @@ struct Job {
     entry: NewEntry,
     receipt: Receipt,
     deadline: Instant,
-    load: LoadGuard,
 }
 
-/// One entry's part of the load, given back when its job is done with.
+/// One entry's part of the load.
 #[derive(Debug)]
 struct LoadGuard {
     load: Arc<Load>,
@@ -134,7 +135,7 @@ impl Writer {
     }
 
     /// Submits an entry, without waiting. The answer comes through the receipt, also where it is a refusal.
-    pub(crate) fn submit(&self, entry: NewEntry, receipt: Receipt) {
+    pub(crate) fn submit(&self, entry: NewEntry, mut receipt: Receipt) {
         if self.closed.is_set() {
             return receipt.answer(Err(WriteError::Failed(ErrorCode::ShuttingDown.into())));
         }
@@ -142,11 +143,11 @@ impl Writer {
         let Some(guard) = LoadGuard::take(&self.load, bytes) else {
             return receipt.answer(Err(WriteError::Failed(Refusal::unavailable())));
         };
+        receipt.load = Some(guard);
         let job = Job {
             entry,
             receipt,
             deadline: Instant::now() + self.deadline,
-            load: guard,
         };
         let Some(lane) = self.lane(job.entry.group_id) else {
             return;
@@ -216,6 +217,7 @@ impl Receipt {
         Self {
             origin,
             reply: Box::new(reply),
+            load: None,
         }
     }
 
@@ -244,7 +246,6 @@ struct Lane {
 struct Outcome {
     result: Result<Written, WriteError>,
     receipt: Receipt,
-    load: LoadGuard,
 }
 
 type AppendResult = Result<Vec<Result<Appended, RefusedEntry>>, StoreError>;
@@ -314,7 +315,7 @@ impl Lane {
         let mut waiting = Vec::with_capacity(jobs.len());
         for job in jobs {
             entries.push(job.entry);
-            waiting.push((job.receipt, job.load));
+            waiting.push(job.receipt);
         }
         let groups: HashSet<GroupId> = entries.iter().map(|entry| entry.group_id).collect();
         let log = self.parts.log.clone();
@@ -325,10 +326,9 @@ impl Lane {
                 let outcomes = waiting
                     .into_iter()
                     .zip(results)
-                    .map(|((receipt, load), result)| Outcome {
+                    .map(|(receipt, result)| Outcome {
                         result: written(result),
                         receipt,
-                        load,
                     })
                     .collect();
                 // The dispatcher ends only after this lane.
@@ -372,14 +372,11 @@ fn drop_expired(jobs: Vec<Job>) -> Vec<Job> {
 }
 
 fn refuse_all(jobs: Vec<Job>, refusal: &Refusal) {
-    answer_all(
-        jobs.into_iter().map(|job| (job.receipt, job.load)).collect(),
-        refusal,
-    );
+    answer_all(jobs.into_iter().map(|job| job.receipt).collect(), refusal);
 }
 
-fn answer_all(waiting: Vec<(Receipt, LoadGuard)>, refusal: &Refusal) {
-    for (receipt, _load) in waiting {
+fn answer_all(waiting: Vec<Receipt>, refusal: &Refusal) {
+    for receipt in waiting {
         receipt.answer(Err(WriteError::Failed(refusal.clone())));
     }
 }
@@ -397,14 +394,7 @@ async fn dispatch(feeds: Arc<Feeds>, mut commits: mpsc::Receiver<Vec<Outcome>>) 
         // The entries of one group together, so that one system call carries them to a socket.
         let mut runs: Vec<(GroupId, Vec<Offer>)> = Vec::new();
         let mut places = HashMap::new();
-        let mut loads = Vec::with_capacity(outcomes.len());
-        for Outcome {
-            result,
-            receipt,
-            load,
-        } in outcomes
-        {
-            loads.push(load);
+        for Outcome { result, receipt } in outcomes {
             match result {
                 Ok(Written::New(entry)) => {
                     let group_id = entry.entry().group_id;

@@ -1,8 +1,9 @@
 //! The recovery promise, over random interleavings of joins, sends, disconnects, slow readers and removals: what a
 //! join answers and what is delivered live after it give each entry exactly once, in order, without a gap; and
 //! nothing after a removal reaches the removed.
-#![expect(clippy::unwrap_used, reason = "test code")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
 
+#[expect(dead_code, reason = "each test uses its part")]
 mod common;
 
 use std::{collections::HashMap, sync::atomic::Ordering};
@@ -11,6 +12,7 @@ use common::{ADMIN, Seen, Socket, World, group, seq, user};
 use proptest::prelude::*;
 use sealroom_domain::{Entry, EntryBody, Seq, UserId};
 use sealroom_engine::{ChatOptions, Joined};
+use tokio_util::task::TaskTracker;
 
 const USERS: i64 = 3;
 const GROUP: i64 = 5;
@@ -64,6 +66,7 @@ async fn play(seed: u64, lose_one_of: u64, steps: Vec<Step>) {
     world.group(GROUP, &[1, 2, 3]).await;
     world.log.lose_one_of.store(lose_one_of, Ordering::Relaxed);
     let mut clients: Vec<Client> = (0..5).map(|_| Client::default()).collect();
+    let tracker = TaskTracker::new();
     let mut tasks = tokio::task::JoinSet::new();
     let mut joins: HashMap<usize, tokio::task::JoinHandle<()>> = HashMap::new();
     for step in steps {
@@ -89,7 +92,7 @@ async fn play(seed: u64, lose_one_of: u64, steps: Vec<Step>) {
                     }
                     joins.insert(
                         index,
-                        tokio::spawn(async move { socket.join(GROUP, after).await }),
+                        tracker.spawn(async move { socket.join(GROUP, after).await }),
                     );
                 }
             }
@@ -168,7 +171,7 @@ async fn settle(world: &World) {
     world.log.lose_one_of.store(0, Ordering::Relaxed);
     // Virtual time: paused clocks go on by themselves when nothing else is to be done.
     tokio::time::sleep(std::time::Duration::from_secs(30)).await;
-    drop(world.chat.drain().await);
+    world.chat.drain().await;
 }
 
 fn check_dense(log: &[Entry]) {

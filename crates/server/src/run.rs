@@ -82,7 +82,6 @@ impl Server {
     /// Takes the data directory, migrates the database and puts the parts together.
     pub async fn open(settings: Settings) -> Result<Self, RunError> {
         settings.validate()?;
-        settings.log_notices();
         let data_dir = DataDir::open(&settings.data_dir)?;
         let verifier: Arc<dyn TokenVerifier> = Arc::new(JwtVerifier::new(VerifierOptions {
             keys: KeySet::single(VerificationKey::hs256(&secret(&settings)?)),
@@ -100,6 +99,8 @@ impl Server {
             options: HttpOptions::default(),
         });
         let router = router.layer(realtime.layer());
+        // Only now: a start that fails says one line.
+        settings.log_notices();
         Ok(Self {
             settings,
             store,

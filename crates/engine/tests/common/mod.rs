@@ -1,6 +1,5 @@
 //! A chat over in-memory adapters that take their time, and sockets that write down what they get.
-#![expect(clippy::unwrap_used, reason = "test code")]
-#![allow(dead_code, reason = "each test uses its part")]
+#![expect(clippy::unwrap_used, unreachable_pub, reason = "test code")]
 
 use std::sync::{
     Arc,
@@ -49,6 +48,10 @@ pub struct SlowLog {
     /// Appends of which one is answered `Unavailable` although it happened; 0: none.
     pub lose_one_of: AtomicU64,
     pub down: AtomicBool,
+    /// Reads fail, appends do not.
+    pub unreadable: AtomicBool,
+    /// Each append takes this long.
+    pub hang_for: Mutex<std::time::Duration>,
     /// The last place of the only group that a test uses.
     committed: Mutex<Seq>,
 }
@@ -60,6 +63,8 @@ impl SlowLog {
             random: AtomicU64::new(seed | 1),
             lose_one_of: AtomicU64::new(0),
             down: AtomicBool::new(false),
+            unreadable: AtomicBool::new(false),
+            hang_for: Mutex::default(),
             committed: Mutex::new(Seq::ZERO),
         }
     }
@@ -98,6 +103,8 @@ impl GroupLog for SlowLog {
     async fn append(&self, batch: Vec<NewEntry>) -> Result<Vec<Result<Appended, RefusedEntry>>, StoreError> {
         self.pause().await;
         self.check()?;
+        let hang_for = *self.hang_for.lock();
+        tokio::time::sleep(hang_for).await;
         let result = self.store.append(batch).await;
         for outcome in result.iter().flatten() {
             if let Ok(Appended::New(entry)) = outcome {
@@ -120,6 +127,9 @@ impl GroupLog for SlowLog {
     ) -> Result<Option<Page>, StoreError> {
         self.pause().await;
         self.check()?;
+        if self.unreadable.load(Ordering::Relaxed) {
+            return Err(StoreError::unavailable("unreadable"));
+        }
         let page = self.store.read(group_id, cursor, limit).await;
         self.pause().await;
         page
@@ -263,7 +273,7 @@ impl World {
         }
     }
 
-    pub fn principal(&self, id: i64) -> Principal {
+    pub fn principal(id: i64) -> Principal {
         Principal {
             user_id: user(id),
             name: DisplayName::new(format!("user {id}")).ok(),
@@ -274,7 +284,7 @@ impl World {
     }
 
     pub async fn socket(&self, id: i64) -> Socket {
-        let session = self.chat.open_session(self.principal(id)).await.unwrap();
+        let session = self.chat.open_session(Self::principal(id)).await.unwrap();
         Socket {
             chat: self.chat.clone(),
             log: self.log.clone(),
