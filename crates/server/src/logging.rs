@@ -1,6 +1,9 @@
 //! The log, on stderr.
 
-use std::io::{self, IsTerminal};
+use std::{
+    io::{self, IsTerminal},
+    panic::PanicHookInfo,
+};
 
 use tracing::{Metadata, level_filters::LevelFilter};
 use tracing_subscriber::{
@@ -18,11 +21,18 @@ const TOO_TALKATIVE: [&str; 2] = ["socketioxide", "engineioxide"];
 /// Sends the log of this process to stderr: what `filter` lets through, except that socketioxide and engineioxide,
 /// which would log tokens and contents, never say anything below `warn`.
 ///
-/// `filter` is in the syntax of [`EnvFilter`]. Fails where it is not, or where the process has a log already.
+/// Panics are logged by their place alone. `filter` is in the syntax of [`EnvFilter`]. Fails where it is not, or where the process has a log already.
 pub fn init(filter: &str, format: LogFormat) -> Result<(), LogError> {
     let layer = layer(filter, format, io::stderr, is_colourful())?;
     tracing_subscriber::registry().with(layer).try_init()?;
+    std::panic::set_hook(Box::new(log_panic));
     Ok(())
+}
+
+/// A panic's place, without its text: that may hold what a client sent.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let location = panic.location().map(ToString::to_string);
+    tracing::error!(location, "a task panicked");
 }
 
 /// Why there is no log.
