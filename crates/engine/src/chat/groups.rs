@@ -83,15 +83,17 @@ impl Chat {
             at: self.ports.clock.now(),
             keeps_membership,
         };
-        let groups = self.ports.groups.clone();
-        // A task of its own: a client that goes away does not stop it half way.
-        let created = self
-            .detached("create a group", async move { groups.create(new).await })
-            .await?;
-        let (group_id, _founding) = created;
-        if !keeps_membership {
-            self.hand_to_host(group_id, &founders).await?;
-        }
+        let (groups, memberships) = (self.ports.groups.clone(), self.ports.memberships.clone());
+        let create = async move {
+            let (group_id, _founding) = groups.create(new).await?;
+            if !keeps_membership {
+                for Member { user_id, role } in founders {
+                    memberships.set(group_id, user_id, role).await?;
+                }
+            }
+            Ok(group_id)
+        };
+        let group_id = self.detached("create a group", create).await?;
         let group = self.existing_group(actor, group_id).await?;
         Ok(GroupSummary {
             group,
@@ -126,17 +128,6 @@ impl Chat {
             .get(ids)
             .await
             .map_err(|error| self.failed("read groups", &error))
-    }
-
-    async fn hand_to_host(&self, group_id: GroupId, founders: &[Member]) -> Result<(), Refusal> {
-        for founder in founders {
-            self.ports
-                .memberships
-                .set(group_id, founder.user_id, founder.role)
-                .await
-                .map_err(|error| self.failed("set a membership", &error))?;
-        }
-        Ok(())
     }
 }
 

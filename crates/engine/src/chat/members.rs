@@ -2,12 +2,12 @@
 
 use sealroom_domain::{
     ErrorCode, GroupId, Refusal, RemovalReason, Role, UserId,
-    ports::{Guard, Member, NewBody, NewEntry, RefusedEntry},
+    ports::{Guard, Member, NewBody, NewEntry, RefusedEntry, StoreError},
 };
 use tokio::sync::oneshot;
 
 use super::{Actor, Chat, MembershipKeeper};
-use crate::writer::{Receipt, WriteError};
+use crate::writer::{Receipt, WriteError, Writer, Written};
 
 /// Why an owner cannot go.
 const LAST_OWNER: &str = "The last owner cannot leave or lose the role";
@@ -47,20 +47,18 @@ impl Chat {
         if let Some(own) = own {
             check_rank(own, role.max(present.unwrap_or(role)))?;
         }
-        if self.options.membership_keeper == MembershipKeeper::Host {
-            if present == Some(role) {
-                return Ok(Member { user_id, role });
-            }
-            let memberships = self.ports.memberships.clone();
-            self.detached("set a membership", async move {
-                memberships.set(group_id, user_id, role).await
-            })
-            .await?;
+        let member = Member { user_id, role };
+        if self.options.membership_keeper == MembershipKeeper::Host && present == Some(role) {
+            return Ok(member);
         }
         let guard = self.guard(own.map(|_| Role::Admin), own.is_some());
-        self.change_members(actor, group_id, NewBody::SetMember { user_id, role }, guard)
-            .await?;
-        Ok(Member { user_id, role })
+        let entry = self.change(actor, group_id, NewBody::SetMember { user_id, role }, guard);
+        let memberships = self.ports.memberships.clone();
+        self.change_with_host(actor, entry, "set a membership", async move {
+            memberships.set(group_id, user_id, role).await
+        })
+        .await?;
+        Ok(member)
     }
 
     /// Removes a member, or leaves. Returns after the sockets of this server were told and evicted.
@@ -89,17 +87,14 @@ impl Chat {
         } else {
             RemovalReason::Removed
         };
-        if self.options.membership_keeper == MembershipKeeper::Host {
-            let memberships = self.ports.memberships.clone();
-            self.detached("remove a membership", async move {
-                memberships.remove(group_id, user_id).await
-            })
-            .await?;
-        }
         let least = own.map(|_| if leaves { Role::Member } else { Role::Admin });
         let guard = self.guard(least, own.is_some());
-        self.change_members(actor, group_id, NewBody::RemoveMember { user_id, reason }, guard)
-            .await
+        let entry = self.change(actor, group_id, NewBody::RemoveMember { user_id, reason }, guard);
+        let memberships = self.ports.memberships.clone();
+        self.change_with_host(actor, entry, "remove a membership", async move {
+            memberships.remove(group_id, user_id).await.map(drop)
+        })
+        .await
     }
 
     /// The host application has ended a membership in its own tables: writes the entry and evicts. To be called
@@ -118,8 +113,8 @@ impl Chat {
             admin: true,
         };
         let guard = self.guard(None, false);
-        self.change_members(actor, group_id, NewBody::RemoveMember { user_id, reason }, guard)
-            .await
+        let entry = self.change(actor, group_id, NewBody::RemoveMember { user_id, reason }, guard);
+        outcome(actor, submit(&self.writer, entry)).await
     }
 
     /// The actor's role, or `None` where its scope stands above roles, and the user's role.
@@ -146,32 +141,60 @@ impl Chat {
         }
     }
 
-    async fn change_members(
-        &self,
-        actor: Actor,
-        group_id: GroupId,
-        body: NewBody,
-        guard: Guard,
-    ) -> Result<(), Refusal> {
-        let entry = NewEntry {
+    fn change(&self, actor: Actor, group_id: GroupId, body: NewBody, guard: Guard) -> NewEntry {
+        NewEntry {
             group_id,
             actor_id: actor.user_id,
             at: self.ports.clock.now(),
             body,
             guard,
-        };
-        let (answer, answered) = oneshot::channel();
-        let receipt = Receipt::new(None, move |result| {
-            // The caller may have gone away; the change stands.
-            let _ = answer.send(result);
-        });
-        self.writer.submit(entry, receipt);
-        match answered.await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(WriteError::Failed(refusal))) => Err(refusal),
-            Ok(Err(WriteError::Refused(refused))) => Err(refused_change(actor, refused)),
-            Err(_) => Err(Refusal::unavailable()),
         }
+    }
+
+    /// Appends a change of members. Where the host keeps the memberships, `at_host` comes before, and both are in one
+    /// task: a caller that goes away in between would leave a member without an entry, or one that is gone and still
+    /// receives.
+    async fn change_with_host(
+        &self,
+        actor: Actor,
+        entry: NewEntry,
+        attempt: &'static str,
+        at_host: impl Future<Output = Result<(), StoreError>> + Send + 'static,
+    ) -> Result<(), Refusal> {
+        let written = match self.options.membership_keeper {
+            MembershipKeeper::Store => submit(&self.writer, entry),
+            MembershipKeeper::Host => {
+                let writer = self.writer.clone();
+                self.detached(attempt, async move {
+                    at_host.await?;
+                    Ok(submit(&writer, entry))
+                })
+                .await?
+            }
+        };
+        outcome(actor, written).await
+    }
+}
+
+/// What becomes of a submitted entry. Nobody needs to wait for it: the entry stands all the same.
+type Outcome = oneshot::Receiver<Result<Written, WriteError>>;
+
+fn submit(writer: &Writer, entry: NewEntry) -> Outcome {
+    let (answer, answered) = oneshot::channel();
+    let receipt = Receipt::new(None, move |result| {
+        // The caller may have gone away.
+        let _ = answer.send(result);
+    });
+    writer.submit(entry, receipt);
+    answered
+}
+
+async fn outcome(actor: Actor, answered: Outcome) -> Result<(), Refusal> {
+    match answered.await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(WriteError::Failed(refusal))) => Err(refusal),
+        Ok(Err(WriteError::Refused(refused))) => Err(refused_change(actor, refused)),
+        Err(_) => Err(Refusal::unavailable()),
     }
 }
 

@@ -55,6 +55,11 @@ pub enum MembershipKeeper {
     Store,
     /// The host application, in its own tables: it calls [`Chat::member_removed`] after each removal of its own. A
     /// send that begins after that call returned is refused; one under way may still land before the entry.
+    ///
+    /// The host decides about its own rows: the last owner of a group is not protected here. A change through [`Chat`]
+    /// is made in the host's tables first and becomes an entry then, in one task that a caller that goes away does
+    /// not stop. Where the host has changed and the entry then fails, the answer is the entry's refusal: the host
+    /// says a removal again with [`Chat::member_removed`], until it is an entry.
     Host,
 }
 
@@ -118,11 +123,13 @@ pub struct Chat {
     options: ChatOptions,
     failures: Arc<Failures>,
     feeds: Arc<Feeds>,
-    writer: Writer,
+    writer: Arc<Writer>,
     users_online: Arc<UsersOnline>,
     log_id: OnceCell<LogId>,
     draining: Once,
     tasks: TaskTracker,
+    /// The changes of [`Chat::detached`] that are under way.
+    changes: TaskTracker,
 }
 
 impl Chat {
@@ -163,11 +170,12 @@ impl Chat {
             options,
             failures,
             feeds,
-            writer,
+            writer: Arc::new(writer),
             users_online: Arc::default(),
             log_id: OnceCell::new(),
             draining: Once::default(),
             tasks,
+            changes: TaskTracker::new(),
         })
     }
 
@@ -190,6 +198,9 @@ impl Chat {
     /// the waiting.
     pub async fn drain(&self) {
         self.draining.set();
+        // First, because a change may end with an entry.
+        self.changes.close();
+        self.changes.wait().await;
         self.writer.close().await;
     }
 

@@ -61,12 +61,20 @@ impl Chat {
         }
     }
 
-    /// Runs a change in a task of its own, so that a caller that goes away does not stop it half way.
+    /// Runs a change in a task of its own, so that a caller that goes away does not stop it half way. A drain waits for
+    /// it, or it is refused before it begins.
     pub(super) async fn detached<T: Send + 'static>(
         &self,
         attempt: &'static str,
         change: impl Future<Output = Result<T, StoreError>> + Send + 'static,
     ) -> Result<T, Refusal> {
+        let under_way = self.changes.token();
+        // Once more, now that a drain would wait.
+        self.check_open()?;
+        let change = async move {
+            let _under_way = under_way;
+            change.await
+        };
         match self.tasks.spawn(change).await {
             Ok(result) => result.map_err(|error| self.failed(attempt, &error)),
             Err(panicked) => Err(self.failures.defect(&*self.ports.clock, attempt, panicked)),
