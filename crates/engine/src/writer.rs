@@ -71,10 +71,13 @@ pub(crate) enum WriteError {
     Failed(Refusal),
 }
 
-/// Who is told, and which socket gets the entry before.
+type WriteReply = Box<dyn FnOnce(Result<Written, WriteError>) + Send>;
+
+/// Who is told, and which socket gets the entry before. One that is dropped tells `unavailable`: nobody waits for
+/// ever.
 pub(crate) struct Receipt {
     pub(crate) origin: Option<Origin>,
-    reply: Box<dyn FnOnce(Result<Written, WriteError>) + Send>,
+    reply: Option<WriteReply>,
     /// Given back with the answer.
     load: Option<LoadGuard>,
 }
@@ -216,13 +219,23 @@ impl Receipt {
     ) -> Self {
         Self {
             origin,
-            reply: Box::new(reply),
+            reply: Some(Box::new(reply)),
             load: None,
         }
     }
 
-    pub(crate) fn answer(self, result: Result<Written, WriteError>) {
-        (self.reply)(result);
+    pub(crate) fn answer(mut self, result: Result<Written, WriteError>) {
+        if let Some(reply) = self.reply.take() {
+            reply(result);
+        }
+    }
+}
+
+impl Drop for Receipt {
+    fn drop(&mut self) {
+        if let Some(reply) = self.reply.take() {
+            reply(Err(WriteError::Failed(Refusal::unavailable())));
+        }
     }
 }
 

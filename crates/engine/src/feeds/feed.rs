@@ -1,6 +1,10 @@
 //! One group's feed: a state machine without I/O.
 
-use std::{collections::BTreeMap, mem, sync::Arc};
+use std::{
+    collections::{BTreeMap, btree_map::Entry as Slot},
+    mem,
+    sync::Arc,
+};
 
 use sealroom_domain::{EntryBody, GroupId, RemovalReason, Seq, UserId};
 
@@ -263,10 +267,19 @@ impl FeedState {
     }
 
     fn keep_ahead(&mut self, seq: Seq, offer: Offer) {
-        // One with a receipt is kept whatever the number: somebody waits for it, and those are bounded elsewhere.
-        if offer.receipt.is_some() || self.ahead.len() < Self::AHEAD_MAX {
-            let kept = self.ahead.entry(seq).or_insert(offer);
-            debug_assert_eq!(kept.entry.entry().seq, seq);
+        let has_room = self.ahead.len() < Self::AHEAD_MAX;
+        match self.ahead.entry(seq) {
+            // One with a receipt is kept whatever the number: somebody waits for it, and those are bounded elsewhere.
+            Slot::Vacant(slot) if has_room || offer.receipt.is_some() => {
+                slot.insert(offer);
+            }
+            Slot::Vacant(_) => {}
+            // Read from the log before its writer came to tell.
+            Slot::Occupied(mut slot) => {
+                if offer.receipt.is_some() {
+                    slot.insert(offer);
+                }
+            }
         }
     }
 
