@@ -28,6 +28,8 @@ pub(crate) struct TestServer {
     pub(crate) addr: SocketAddr,
     /// Its data directory, removed when the server is dropped.
     pub(crate) data_dir: TempDir,
+    /// The secret of its tokens.
+    pub(crate) secret: String,
     settings: Vec<(OsString, OsString)>,
     process: Process,
 }
@@ -41,9 +43,10 @@ impl TestServer {
     /// The same with further settings: names and values of environment variables.
     pub(crate) fn start_with(settings: &[(&str, &str)]) -> Self {
         let data_dir = TempDir::new().unwrap_or_else(|error| panic!("no temporary directory: {error}"));
+        let secret = random_secret();
         let mut all: Vec<(OsString, OsString)> = vec![
             ("SEALROOM_DATA_DIR".into(), data_dir.path().into()),
-            ("SEALROOM_JWT_SECRET".into(), random_secret().into()),
+            ("SEALROOM_JWT_SECRET".into(), (&secret).into()),
             // Servers of tests that run at once would meet on the default port.
             ("SEALROOM_METRICS_LISTEN".into(), "off".into()),
         ];
@@ -52,6 +55,7 @@ impl TestServer {
         Self {
             addr,
             data_dir,
+            secret,
             settings: all,
             process,
         }

@@ -69,7 +69,7 @@ impl Shared {
     }
 
     /// Gives the next ack id to `send`, under the lock: frames leave in the order of their ids.
-    pub(super) fn expect_ack(&self, send: impl FnOnce(u64)) -> oneshot::Receiver<Received> {
+    pub(super) fn expect_ack(&self, send: impl FnOnce(u64)) -> (u64, oneshot::Receiver<Received>) {
         let (sender, receiver) = oneshot::channel();
         let mut inbox = self.inbox.lock();
         let id = inbox.next_ack;
@@ -79,7 +79,7 @@ impl Shared {
             inbox.pending.insert(id, sender);
         }
         send(id);
-        receiver
+        (id, receiver)
     }
 
     /// Waits until `look` finds something, or the connection ends without it.

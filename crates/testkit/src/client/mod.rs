@@ -113,10 +113,10 @@ impl Client {
 
     fn request_with(&self, event: &str, args: &str) -> PendingAck {
         let event = quoted(event);
-        let answer = self.shared.expect_ack(|id| {
+        let (id, answer) = self.shared.expect_ack(|id| {
             self.raw(format!("42{id}[{event}{args}]"));
         });
-        PendingAck { answer }
+        PendingAck { id, answer }
     }
 
     /// Sends a text frame as it is, Engine.IO and Socket.IO prefixes included.
@@ -218,10 +218,16 @@ impl Client {
 /// The answer to an event, which may not be there yet.
 #[derive(Debug)]
 pub struct PendingAck {
+    id: u64,
     answer: oneshot::Receiver<Received>,
 }
 
 impl PendingAck {
+    /// The id under which the answer comes, as in [`Kind::Ack`].
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
     /// Waits for the answer: the only argument of the ack.
     pub async fn answer(self) -> Result<Value, ClientError> {
         self.received().await.map(|received| received.payload())

@@ -1,0 +1,19 @@
+//! The promises of the server, proved through the real program over real sockets.
+//!
+//! Each test starts a server of its own as a process and plays its clients itself. One test binary, so that the parts
+//! are compiled and linked once.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a failed check ends the test, and figures are printed"
+)]
+
+#[path = "../common/mod.rs"]
+#[expect(dead_code, reason = "other tests use more of it")]
+mod common;
+
+mod order;
+mod world;
