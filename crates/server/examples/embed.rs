@@ -171,11 +171,12 @@ async fn remove_member(
     if app.teams.role(team, caller) != Some(Role::Owner) {
         return Err(StatusCode::FORBIDDEN);
     }
-    // The own table first: from here on the member can neither join nor send.
+    // The own table first: a join or send that begins from here on is refused.
     if let Some(team) = app.teams.write().get_mut(&team) {
         team.members.remove(&user);
     }
-    // Then Sealroom, which tells the group and evicts the member's sockets: nothing later reaches them.
+    // Then Sealroom, which tells the group and evicts the member's sockets: nothing later reaches them. Nothing is
+    // awaited in between, so a caller that goes away leaves no half of it.
     let told = app
         .chat
         .member_removed(caller, team, user, RemovalReason::Removed)

@@ -20,6 +20,13 @@ use tokio_util::sync::CancellationToken;
 #[expect(dead_code, reason = "the example's `main`")]
 mod embed;
 
+/// The contract of the port, on the application's own table.
+mod memberships {
+    use super::embed::Teams;
+
+    sealroom_testkit::memberships_conformance!(async { Teams::default() });
+}
+
 const ALICE: i64 = 1;
 const BOB: i64 = 2;
 const CAROL: i64 = 3;
