@@ -22,9 +22,13 @@ mod embed;
 
 /// The contract of the port, on the application's own table.
 mod memberships {
+    use std::sync::Arc;
+
+    use sealroom_testkit::conformance::memberships::MembershipsFixture;
+
     use super::embed::Teams;
 
-    sealroom_testkit::memberships_conformance!(async { Teams::default() });
+    sealroom_testkit::memberships_conformance!(async { MembershipsFixture::new(Arc::new(Teams::default())) });
 }
 
 const ALICE: i64 = 1;
