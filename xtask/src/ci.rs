@@ -1,4 +1,4 @@
-//! `cargo xtask ci`: everything that must pass before a change is taken.
+//! `cargo xtask check` and `cargo xtask ci`: what must pass before a change is taken.
 
 use std::{
     process::Command,
@@ -12,19 +12,29 @@ use crate::{arch, process, test, tools};
 
 type Step = (&'static str, fn(&Metadata) -> anyhow::Result<()>);
 
-const STEPS: &[Step] = &[
+const CHECKS: &[Step] = &[
     ("format", format),
     ("clippy", clippy),
     ("docs", docs),
     ("arch", arch::run),
-    ("test", |metadata| test::run(metadata, None)),
 ];
+const TEST: Step = ("test", |metadata| test::run(metadata, None));
+
+/// Everything but the tests.
+pub(crate) fn check(metadata: &Metadata) -> anyhow::Result<()> {
+    run_steps(metadata, CHECKS)
+}
+
+/// Everything.
+pub(crate) fn run(metadata: &Metadata) -> anyhow::Result<()> {
+    run_steps(metadata, &[CHECKS, &[TEST]].concat())
+}
 
 /// Runs every step, stops at the first that fails, and says at the end what passed.
-pub(crate) fn run(metadata: &Metadata) -> anyhow::Result<()> {
+fn run_steps(metadata: &Metadata, steps: &[Step]) -> anyhow::Result<()> {
     tools::need_rust_components()?;
     let mut passed: Vec<(&str, Duration)> = Vec::new();
-    for (name, step) in STEPS {
+    for (name, step) in steps {
         println!("\n==> {name}");
         let start = Instant::now();
         step(metadata).with_context(|| format!("{name} failed"))?;

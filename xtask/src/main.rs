@@ -1,7 +1,7 @@
 //! The project's own commands: `cargo xtask`.
 //!
-//! `arch` proves the layers, `test` installs what the tests need and runs all of them, `ci` is what must pass
-//! before a change is taken.
+//! `arch` proves the layers, `check` adds format, clippy and docs, `test` installs what the tests need and runs all
+//! of them, `ci` is all of it: what must pass before a change is taken.
 
 #![expect(
     clippy::print_stdout,
@@ -40,7 +40,9 @@ enum Command {
         #[arg(long)]
         filter: Option<String>,
     },
-    /// Format, clippy, docs, arch and test; stops at the first failure.
+    /// Format, clippy, docs and arch; stops at the first failure.
+    Check,
+    /// Check and test.
     Ci,
 }
 
@@ -63,6 +65,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     match &arguments.command {
         Command::Arch => arch::run(&metadata),
         Command::Test { filter } => test::run(&metadata, filter.as_deref()),
+        Command::Check => ci::check(&metadata),
         Command::Ci => ci::run(&metadata),
     }
 }

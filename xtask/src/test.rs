@@ -9,12 +9,10 @@ use crate::{interop, process};
 /// Runs the tests whose name contains `filter`, or all.
 pub(crate) fn run(metadata: &Metadata, filter: Option<&str>) -> anyhow::Result<()> {
     interop::install(metadata)?;
-    process::run(workspace_tests(metadata).args(filter))?;
-    process::run(
-        cargo(metadata)
-            .args(["test", "--doc", "--workspace"])
-            .args(filter),
-    )
+    let mut doc_tests = cargo(metadata);
+    process::run(doc_tests.args(["test", "--doc", "--workspace"]).args(filter))?;
+    // Last, so that what most people look for stands at the end.
+    process::run(workspace_tests(metadata).args(filter))
 }
 
 /// Unit and integration tests; the examples are built along, as tests start some of them.
