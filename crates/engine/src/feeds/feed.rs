@@ -292,11 +292,15 @@ impl FeedState {
         }
         self.next = Some(next);
         // A removal ends the run of entries that its user may see.
-        for run in split_after_removals(ready) {
-            let removed = run.last().and_then(|offer| removal(&offer.entry));
+        for mut run in split_after_removals(ready) {
+            let last = run.last_mut();
+            let removed = last.and_then(|offer| Some((removal(&offer.entry)?, offer.receipt.take())));
+            let entry = run.last().map(|offer| offer.entry.clone());
             self.deliver_run(run);
-            if let Some((user_id, reason)) = removed {
+            if let (Some(((user_id, reason), receipt)), Some(entry)) = (removed, entry) {
                 self.evict(user_id, reason);
+                // Whoever asked for the removal hears of it when the sockets were told.
+                self.acknowledge_behind(Offer { entry, receipt });
             }
         }
     }

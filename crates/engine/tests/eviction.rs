@@ -1,0 +1,61 @@
+//! A removal is answered only when the removed member's sockets were told.
+
+#[expect(dead_code, reason = "each test uses its part")]
+mod common;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use common::{ADMIN, World, group, user};
+use sealroom_domain::{GroupId, RemovalReason};
+use sealroom_engine::{ChatOptions, Gone, JoinRequest, Published, Subscriber};
+use tokio::time::Instant;
+
+/// A socket whose thread is interrupted just before it is told.
+#[derive(Debug, Default)]
+struct Interrupted {
+    told: AtomicBool,
+}
+
+impl Subscriber for Interrupted {
+    fn deliver(&self, _: &[Arc<Published>]) -> Result<(), Gone> {
+        Ok(())
+    }
+
+    fn removed_from_group(&self, _: GroupId, _: RemovalReason) {
+        thread::sleep(Duration::from_millis(200));
+        self.told.store(true, Ordering::SeqCst);
+    }
+
+    fn position_lost(&self) {}
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_sockets_are_told_before_the_removal_is_answered() {
+    let world = World::new(7, ChatOptions::default());
+    world.group(5, &[1]).await;
+    let session = world.chat.open_session(World::principal(1)).await.unwrap();
+    let interrupted = Arc::new(Interrupted::default());
+    let subscriber: Arc<dyn Subscriber> = interrupted.clone();
+    let request = JoinRequest {
+        group_id: group(5),
+        after_seq: None,
+        log_id: None,
+        limit: None,
+    };
+    let deadline = Instant::now() + Duration::from_secs(4);
+    let reply = Box::new(|joined: Result<_, _>| drop(joined.unwrap()));
+    world
+        .chat
+        .join(&session, &subscriber, request, deadline, reply)
+        .await;
+
+    world.chat.remove_member(ADMIN, group(5), user(1)).await.unwrap();
+    assert!(interrupted.told.load(Ordering::SeqCst));
+}
