@@ -291,21 +291,31 @@ impl FeedState {
             ready.push(offer);
         }
         self.next = Some(next);
-        // A removal ends the run of entries that its user may see.
-        for mut run in split_after_removals(ready) {
-            let last = run.last_mut();
-            let removed = last.and_then(|offer| Some((removal(&offer.entry)?, offer.receipt.take())));
-            let entry = run.last().map(|offer| offer.entry.clone());
-            self.deliver_run(run);
-            if let (Some(((user_id, reason), receipt)), Some(entry)) = (removed, entry) {
-                self.evict(user_id, reason);
-                // Whoever asked for the removal hears of it when the sockets were told.
-                self.acknowledge_behind(Offer { entry, receipt });
+        let mut run = Vec::new();
+        for Offer { entry, receipt } in ready {
+            let Some((user_id, reason)) = removal(&entry) else {
+                run.push(Offer { entry, receipt });
+                continue;
+            };
+            // The last entry that the removed member may see.
+            run.push(Offer {
+                entry: entry.clone(),
+                receipt: None,
+            });
+            self.deliver_run(mem::take(&mut run));
+            self.evict(user_id, reason);
+            // Whoever asked for the removal hears of it when the sockets were told.
+            if let Some(receipt) = receipt {
+                self.acknowledge(receipt, entry);
             }
         }
+        self.deliver_run(run);
     }
 
     fn deliver_run(&mut self, run: Vec<Offer>) {
+        if run.is_empty() {
+            return;
+        }
         let entries: Vec<_> = run.iter().map(|offer| offer.entry.clone()).collect();
         let mut gone = Vec::new();
         for subscription in &mut self.subscriptions {
@@ -440,21 +450,4 @@ fn removal(entry: &Published) -> Option<(UserId, RemovalReason)> {
         EntryBody::MemberRemoved { user_id, reason, .. } => Some((user_id, reason)),
         _ => None,
     }
-}
-
-/// Runs of entries, each of which ends with a removal or with the last entry.
-fn split_after_removals(offers: Vec<Offer>) -> Vec<Vec<Offer>> {
-    let mut runs = Vec::new();
-    let mut run = Vec::new();
-    for offer in offers {
-        let ends = removal(&offer.entry).is_some();
-        run.push(offer);
-        if ends {
-            runs.push(mem::take(&mut run));
-        }
-    }
-    if !run.is_empty() {
-        runs.push(run);
-    }
-    runs
 }
