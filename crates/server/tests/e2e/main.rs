@@ -16,4 +16,9 @@
 mod common;
 
 mod order;
+mod random;
+mod reader;
+mod recovery;
+mod removal;
+mod watched;
 mod world;

@@ -103,6 +103,11 @@ impl Shared {
     }
 
     fn receive(&self, received: Received, observer: Option<&mut Observer>) {
+        let is_observed = observer.is_some();
+        if let Some(observe) = observer {
+            // Before the answer: whoever awaited it finds everything up to it observed.
+            observe(&received);
+        }
         let mut inbox = self.inbox.lock();
         if let Kind::Ack(id) = received.kind()
             && let Some(waiting) = inbox.pending.remove(&id)
@@ -110,10 +115,7 @@ impl Shared {
             // Whoever asked may have gone away.
             let _ = waiting.send(received.clone());
         }
-        if let Some(observe) = observer {
-            drop(inbox);
-            observe(&received);
-        } else {
+        if !is_observed {
             inbox.record.push(received);
             drop(inbox);
             self.changed.notify_waiters();
