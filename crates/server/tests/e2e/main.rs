@@ -15,6 +15,7 @@
 #[expect(dead_code, reason = "other tests use more of it")]
 mod common;
 
+mod crash;
 mod order;
 mod random;
 mod reader;

@@ -117,6 +117,13 @@ impl World {
         client
     }
 
+    /// The name of the log.
+    pub(crate) async fn log_id(&self, group_id: u64) -> String {
+        let newest = format!("/groups/{group_id}/entries?limit=1");
+        let answer = self.call("GET", &newest, &self.admin, None).await;
+        answer.json()["log_id"].as_str().unwrap().into()
+    }
+
     /// A group's whole log over HTTP, each entry at its place.
     pub(crate) async fn log(&self, group_id: u64) -> Vec<Value> {
         let mut entries = Vec::new();
