@@ -2,7 +2,7 @@
 
 use std::{any::Any, fmt, sync::OnceLock};
 
-use sealroom_domain::Entry;
+use sealroom_domain::{Entry, EntryBody, RemovalReason, UserId};
 
 /// An entry of the log together with its encoding, which a transport makes once for all of its sockets.
 pub struct Published {
@@ -22,6 +22,14 @@ impl Published {
     /// The entry.
     pub fn entry(&self) -> &Entry {
         &self.entry
+    }
+
+    /// Who is removed by this entry, if it is a removal.
+    pub(crate) fn removal(&self) -> Option<(UserId, RemovalReason)> {
+        match self.entry.body {
+            EntryBody::MemberRemoved { user_id, reason, .. } => Some((user_id, reason)),
+            _ => None,
+        }
     }
 
     /// The encoding, made by the first caller; `None` where another transport has made one of another type.

@@ -3,15 +3,20 @@
 use std::{
     collections::HashSet,
     sync::{
-        Arc,
+        Arc, OnceLock, Weak,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
 use parking_lot::Mutex;
-use sealroom_domain::{DisplayName, ErrorCode, Extra, GroupId, Principal, Refusal, Timestamp, UserId};
+use sealroom_domain::{
+    DisplayName, ErrorCode, Extra, GroupId, Principal, Refusal, RemovalReason, Timestamp, UserId,
+};
 
-use crate::users_online::{OnlineUser, UsersOnline};
+use crate::{
+    Subscriber,
+    users_online::{OnlineUser, UsersOnline},
+};
 
 /// What the rules keep of one socket: whose it is, until when, which groups it has joined, how many of its sends
 /// are under way. Ends with [`crate::Chat::close_session`] or when it is dropped.
@@ -22,6 +27,8 @@ pub struct Session {
     users: Arc<UsersOnline>,
     groups: Mutex<JoinedGroups>,
     unacked: AtomicUsize,
+    /// Weak: the subscriber holds the session.
+    socket: OnceLock<Weak<dyn Subscriber>>,
 }
 
 #[derive(Debug, Default)]
@@ -38,6 +45,7 @@ impl Session {
             users,
             groups: Mutex::default(),
             unacked: AtomicUsize::new(0),
+            socket: OnceLock::new(),
         }
     }
 
@@ -49,6 +57,20 @@ impl Session {
     /// When its token ends.
     pub fn expires_at(&self) -> Timestamp {
         self.principal.expires_at
+    }
+
+    /// The socket, which also hears what concerns its user in groups that it has not joined.
+    pub fn attach(&self, socket: &Arc<dyn Subscriber>) {
+        // A second socket on one session would be a mistake of the transport; the first stays.
+        let _ = self.socket.set(Arc::downgrade(socket));
+    }
+
+    /// Tells of a removal, unless the group is joined: then its feed does, at the removal's place.
+    pub(crate) fn tell_removed(&self, group_id: GroupId, reason: RemovalReason) {
+        let joined = self.groups.lock().joined.contains(&group_id);
+        if !joined && let Some(socket) = self.socket.get().and_then(Weak::upgrade) {
+            socket.removed_from_group(group_id, reason);
+        }
     }
 
     pub(crate) fn principal(&self) -> &Principal {

@@ -1,9 +1,14 @@
 //! The users with sockets on this server.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+};
 
 use parking_lot::Mutex;
-use sealroom_domain::{DisplayName, UserId};
+use sealroom_domain::{DisplayName, GroupId, RemovalReason, UserId};
+
+use crate::Session;
 
 /// Who is online, with what all sockets of a user share.
 #[derive(Debug, Default)]
@@ -21,6 +26,7 @@ struct OnlineEntry {
 #[derive(Debug, Default)]
 pub(crate) struct OnlineUser {
     name: Mutex<HostName>,
+    sessions: Mutex<Vec<Weak<Session>>>,
 }
 
 /// The name that the host application set, and how often it was set since the user came online: a name that was
@@ -57,6 +63,15 @@ impl UsersOnline {
         }
     }
 
+    /// A user was removed from a group: its sockets that have not joined hear it too.
+    pub(crate) fn tell_removed(&self, user_id: UserId, group_id: GroupId, reason: RemovalReason) {
+        let user = self.users.lock().get(&user_id).map(|entry| entry.user.clone());
+        let sessions = user.map(|user| user.sessions.lock().clone()).unwrap_or_default();
+        for session in sessions.iter().filter_map(Weak::upgrade) {
+            session.tell_removed(group_id, reason);
+        }
+    }
+
     /// The host set a user's name.
     pub(crate) fn rename(&self, user_id: UserId, name: &DisplayName) {
         if let Some(entry) = self.users.lock().get(&user_id) {
@@ -68,6 +83,13 @@ impl UsersOnline {
 }
 
 impl OnlineUser {
+    /// One of the user's sockets is open.
+    pub(crate) fn add(&self, session: &Arc<Session>) {
+        let mut sessions = self.sessions.lock();
+        sessions.retain(|session| session.strong_count() > 0);
+        sessions.push(Arc::downgrade(session));
+    }
+
     /// The name that the host set, if it did.
     pub(crate) fn host_name(&self) -> Option<DisplayName> {
         self.name.lock().name.clone()

@@ -22,6 +22,7 @@ use crate::{
     failure::Failures,
     feeds::{Feeds, Offer},
     session::Once,
+    users_online::UsersOnline,
 };
 
 /// Appends entries in the order in which they were submitted, for each group.
@@ -41,6 +42,7 @@ pub(crate) struct WriterParts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) failures: Arc<Failures>,
     pub(crate) feeds: Arc<Feeds>,
+    pub(crate) users_online: Arc<UsersOnline>,
     pub(crate) tasks: TaskTracker,
 }
 
@@ -123,7 +125,9 @@ impl Writer {
                     committed,
                 };
                 parts.tasks.spawn(lane.run(queue));
-                parts.tasks.spawn(dispatch(parts.feeds.clone(), commits));
+                parts
+                    .tasks
+                    .spawn(dispatch(parts.feeds.clone(), parts.users_online.clone(), commits));
                 jobs
             })
             .collect();
@@ -402,7 +406,11 @@ async fn check_after(append: JoinHandle<AppendResult>, feeds: Arc<Feeds>, groups
 }
 
 /// Delivers committed batches while the lane commits the next one.
-async fn dispatch(feeds: Arc<Feeds>, mut commits: mpsc::Receiver<Vec<Outcome>>) {
+async fn dispatch(
+    feeds: Arc<Feeds>,
+    users_online: Arc<UsersOnline>,
+    mut commits: mpsc::Receiver<Vec<Outcome>>,
+) {
     while let Some(outcomes) = commits.recv().await {
         // The entries of one group together, so that one system call carries them to a socket.
         let mut runs: Vec<(GroupId, Vec<Offer>)> = Vec::new();
@@ -411,6 +419,9 @@ async fn dispatch(feeds: Arc<Feeds>, mut commits: mpsc::Receiver<Vec<Outcome>>) 
             match result {
                 Ok(Written::New(entry)) => {
                     let group_id = entry.entry().group_id;
+                    if let Some((user_id, reason)) = entry.removal() {
+                        users_online.tell_removed(user_id, group_id, reason);
+                    }
                     let place = *places.entry(group_id).or_insert_with(|| {
                         runs.push((group_id, Vec::new()));
                         runs.len() - 1

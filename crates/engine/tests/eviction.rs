@@ -1,4 +1,4 @@
-//! A removal is answered only when the removed member's sockets were told.
+//! A removal is told to all sockets of the removed member, once, before it is answered.
 
 #[expect(dead_code, reason = "each test uses its part")]
 mod common;
@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use common::{ADMIN, World, group, user};
+use common::{ADMIN, Seen, World, group, user};
 use sealroom_domain::{GroupId, RemovalReason};
 use sealroom_engine::{ChatOptions, Gone, JoinRequest, Published, Subscriber};
 use tokio::time::Instant;
@@ -58,4 +58,28 @@ async fn the_sockets_are_told_before_the_removal_is_answered() {
 
     world.chat.remove_member(ADMIN, group(5), user(1)).await.unwrap();
     assert!(interrupted.told.load(Ordering::SeqCst));
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_socket_of_the_user_is_told_once() {
+    let world = World::new(7, ChatOptions::default());
+    world.group(5, &[1, 2]).await;
+    let (joined, idle, other) = (
+        world.socket(1).await,
+        world.socket(1).await,
+        world.socket(2).await,
+    );
+    for socket in [&joined, &idle, &other] {
+        let subscriber: Arc<dyn Subscriber> = socket.recorder.clone();
+        socket.session.attach(&subscriber);
+    }
+    joined.join(5, None).await;
+    world.chat.remove_member(ADMIN, group(5), user(1)).await.unwrap();
+    let told = |socket: &common::Socket| {
+        let seen = socket.recorder.all();
+        seen.iter()
+            .filter(|seen| **seen == Seen::Removed(RemovalReason::Removed))
+            .count()
+    };
+    assert_eq!((told(&joined), told(&idle), told(&other)), (1, 1, 0));
 }

@@ -103,7 +103,9 @@ impl Handshake {
             self.tasks.clone(),
         ));
         self.registry.insert(socket.id, client.clone());
-        socket.on_fallback(EventHandler::new(client.clone()));
+        let handler = EventHandler::new(client.clone());
+        client.session.attach(handler.subscriber());
+        socket.on_fallback(handler);
         let registry = self.registry.clone();
         socket.on_disconnect(async move |socket: socketioxide::extract::SocketRef| {
             registry.remove(socket.id, &client);

@@ -148,12 +148,14 @@ impl Chat {
             tasks.clone(),
             page,
         ));
+        let users_online: Arc<UsersOnline> = Arc::default();
         let works_with = WriterParts {
             log: ports.log.clone(),
             memberships: ports.memberships.clone(),
             clock: ports.clock.clone(),
             failures: failures.clone(),
             feeds: feeds.clone(),
+            users_online: users_online.clone(),
             tasks: tasks.clone(),
         };
         let writer_options = WriterOptions {
@@ -171,7 +173,7 @@ impl Chat {
             failures,
             feeds,
             writer: Arc::new(writer),
-            users_online: Arc::default(),
+            users_online,
             log_id: OnceCell::new(),
             draining: Once::default(),
             tasks,

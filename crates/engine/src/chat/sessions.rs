@@ -26,7 +26,9 @@ impl Chat {
         let version = session.user().name_version();
         let profile = self.admit(session.principal()).await?;
         session.user().stored_name(version, profile.display_name);
-        Ok(Arc::new(session))
+        let session = Arc::new(session);
+        session.user().add(&session);
+        Ok(session)
     }
 
     /// Refuses everything with `token_expired` from the moment on at which the session's token ends.

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use sealroom_domain::{EntryBody, GroupId, RemovalReason, Seq, UserId};
+use sealroom_domain::{GroupId, RemovalReason, Seq, UserId};
 
 use crate::{
     Published, Session, Subscriber,
@@ -293,7 +293,7 @@ impl FeedState {
         self.next = Some(next);
         let mut run = Vec::new();
         for Offer { entry, receipt } in ready {
-            let Some((user_id, reason)) = removal(&entry) else {
+            let Some((user_id, reason)) = entry.removal() else {
                 run.push(Offer { entry, receipt });
                 continue;
             };
@@ -441,13 +441,5 @@ impl Subscription {
         }
         // Its failing closes the socket, which is what is left to do.
         let _ = self.go_live();
-    }
-}
-
-/// The removal that this entry is, if it is one.
-fn removal(entry: &Published) -> Option<(UserId, RemovalReason)> {
-    match entry.entry().body {
-        EntryBody::MemberRemoved { user_id, reason, .. } => Some((user_id, reason)),
-        _ => None,
     }
 }

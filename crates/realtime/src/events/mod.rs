@@ -41,6 +41,10 @@ impl EventHandler {
             client,
         }
     }
+
+    pub(crate) fn subscriber(&self) -> &Arc<dyn Subscriber> {
+        &self.subscriber
+    }
 }
 
 impl MessageHandler<LocalAdapter, EventHandler> for EventHandler {
