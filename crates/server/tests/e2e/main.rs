@@ -15,9 +15,15 @@
 #[expect(dead_code, reason = "other tests use more of it")]
 mod common;
 
+mod content;
 mod crash;
+mod fields;
+mod names;
 mod order;
+mod payloads;
+mod probe;
 mod random;
+mod raw;
 mod reader;
 mod recovery;
 mod removal;

@@ -1,0 +1,142 @@
+//! What a message may carry, and what makes a retry of it harmless.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::world::{World, log_over_socket, succeed};
+
+const LIMIT: usize = 65_536;
+
+#[tokio::test]
+async fn content_is_kept_byte_for_byte_up_to_the_limit_in_bytes() {
+    let world = World::start();
+    world.group(1, [1, 2]).await;
+    let sender = world.socket(1).await;
+    let receiver = world.joined(2, 1).await;
+    let controls: String = ('\u{1}'..'\u{20}').chain('\u{7f}'..'\u{a0}').collect();
+    let good = [
+        "x".repeat(LIMIT),
+        // Two, three and four bytes each.
+        "é".repeat(LIMIT / 2),
+        "語".repeat(LIMIT / 3),
+        "🦀".repeat(LIMIT / 4),
+        controls,
+        "\u{feff}\u{2028}\u{2029}\u{fffd}\u{ffff}\u{10ffff}".into(),
+        "e\u{301} is not \u{e9}".into(),
+        " \r\n\t ".into(),
+        r#"[{"success":true}]"\u0000\"#.into(),
+        "42[\"new_message\",{}]".into(),
+    ];
+    for content in &good {
+        let message = json!({"group_id": 1, "encrypted_content": content});
+        let ack = succeed(&sender, "send_message", message).await;
+        assert!(ack["message"]["encrypted_content"] == **content);
+        let event = receiver.next_event("new_message").await.unwrap();
+        assert_eq!(event, ack["message"]);
+    }
+    // Escaped in another way than the server writes it.
+    let escaped = r#"{"group_id":1,"encrypted_content":"\u0041\u00e9\ud83e\udd80\/\u000a"}"#;
+    let ack = sender.emit_with_ack("send_message", escaped).await.unwrap();
+    assert_eq!(ack["message"]["encrypted_content"], "Aé🦀/\n");
+
+    let too_large = [
+        "x".repeat(LIMIT + 1),
+        "é".repeat(LIMIT / 2 + 1),
+        "🦀".repeat(LIMIT / 4) + "x",
+    ];
+    for content in too_large {
+        let message = json!({"group_id": 1, "encrypted_content": content});
+        let ack = sender.emit_with_ack("send_message", &message).await.unwrap();
+        let expected = json!({
+            "success": false, "error": "Message too large", "code": "payload_too_large", "retryable": false,
+            "limit_bytes": LIMIT,
+        });
+        assert_eq!(ack, expected);
+    }
+
+    let stored = log_over_socket(&sender, 1).await;
+    assert!(stored == world.log(1).await);
+    let contents: Vec<_> = stored
+        .iter()
+        .filter_map(|entry| entry["encrypted_content"].as_str())
+        .collect();
+    let expected = good.iter().map(String::as_str).chain(["Aé🦀/\n"]);
+    assert!(contents.into_iter().eq(expected));
+}
+
+#[tokio::test]
+async fn key_epochs_are_kept() {
+    let world = World::start();
+    world.group(1, [1, 2]).await;
+    let sender = world.socket(1).await;
+    let receiver = world.joined(2, 1).await;
+    for key_epoch in [json!(0), json!(1), json!(9_007_199_254_740_991_u64), Value::Null] {
+        let message = json!({"group_id": 1, "encrypted_content": "x", "key_epoch": key_epoch});
+        let ack = succeed(&sender, "send_message", message).await;
+        assert_eq!(ack["message"]["key_epoch"], key_epoch);
+        assert_eq!(receiver.next_event("new_message").await.unwrap(), ack["message"]);
+        let newest = json!({"group_id": 1, "limit": 1});
+        let page = succeed(&sender, "get_entries", newest).await;
+        assert_eq!(page["entries"][0]["key_epoch"], key_epoch);
+    }
+}
+
+#[tokio::test]
+async fn a_retry_gives_the_first_result() {
+    let world = World::start();
+    world.group(1, [1, 2]).await;
+    let sender = world.joined(1, 1).await;
+    let other = world.joined(2, 1).await;
+    let longest = format!("~!\"\\ {}", "x".repeat(59));
+    for id in ["1", &longest] {
+        let message =
+            json!({"group_id": 1, "encrypted_content": "x", "client_message_id": id, "key_epoch": 3});
+        let first = succeed(&sender, "send_message", message.clone()).await;
+        assert_eq!(first["duplicate"], false);
+        assert_eq!(first["message"]["client_message_id"], id);
+        // On the same socket, on another one, with the keys in another order.
+        let another = world.socket(1).await;
+        for client in [&sender, &another] {
+            let mut again = succeed(client, "send_message", message.clone()).await;
+            assert_eq!(again["duplicate"].take(), true);
+            assert_eq!(again["message"], first["message"]);
+        }
+        for (key, value) in [
+            ("encrypted_content", json!("y")),
+            ("key_epoch", json!(4)),
+            ("key_epoch", Value::Null),
+        ] {
+            let mut conflicting = message.clone();
+            conflicting[key] = value;
+            let ack = sender.emit_with_ack("send_message", &conflicting).await.unwrap();
+            let expected = json!({
+                "success": false, "error": "client_message_id was used for another message",
+                "code": "idempotency_conflict", "retryable": false,
+            });
+            assert_eq!(ack, expected);
+        }
+        for client in [&sender, &other] {
+            assert_eq!(client.next_event("new_message").await.unwrap(), first["message"]);
+        }
+        // Each sender has ids of its own.
+        let of_other = succeed(&other, "send_message", message).await;
+        assert_eq!(of_other["duplicate"], false);
+        for client in [&sender, &other] {
+            assert_eq!(
+                client.next_event("new_message").await.unwrap(),
+                of_other["message"]
+            );
+        }
+    }
+    // Neither retries nor conflicts were delivered.
+    for client in [&sender, &other] {
+        succeed(client, "get_entries", json!({"group_id": 1})).await;
+        let more = client
+            .next_event_within("new_message", Duration::ZERO)
+            .await
+            .unwrap();
+        assert_eq!(more, None);
+    }
+    assert_eq!(world.log(1).await.len(), 2 + 4);
+}

@@ -1,0 +1,199 @@
+//! Events that there are not, names in other spellings, and frames that are no events.
+
+use std::time::Duration;
+
+use sealroom_testkit::client::{RawClient, RawFrame};
+use serde_json::json;
+use tokio::time::timeout;
+
+use crate::{
+    probe::{Probe, works},
+    raw::connected,
+    world::{World, succeed},
+};
+
+#[tokio::test]
+async fn unknown_events_are_answered() {
+    let world = World::start();
+    world.group(1, [1, 2]).await;
+    let mut probe = Probe::connect(&world, 1, 1).await;
+    let huge = "x".repeat(100_000);
+    let names = [
+        "echo",
+        "JOIN_GROUP",
+        "join_group ",
+        "",
+        "connect",
+        "connecting",
+        "connect_error",
+        "disconnect",
+        "disconnecting",
+        "error",
+        "message",
+        "newListener",
+        "removeListener",
+        "new_message",
+        "request_error",
+        "constructor",
+        "__proto__",
+        "tên sự kiện",
+        &huge,
+    ];
+    for name in names {
+        for args in [",{\"group_id\":1}", "", ",null", ",1,2,3"] {
+            let ack = probe.ask(name, args).await;
+            let expected = json!({
+                "success": false, "error": "Unknown event", "code": "unknown_event", "retryable": false,
+            });
+            assert_eq!(ack, expected);
+            let error = probe.tell(name, args).await;
+            let told_back: String = name.chars().take(64).collect();
+            let expected = json!({"event": told_back, "code": "unknown_event", "error": "Unknown event"});
+            assert_eq!(error, expected);
+        }
+    }
+    works(&world, 2, 1).await;
+}
+
+/// The library reads names without their escapes undone, and closes the connection over one that has any. What must
+/// not be is that the same name in another spelling goes past a check.
+#[tokio::test]
+async fn escapes_in_a_name_make_no_other_event() {
+    let world = World::start();
+    world.group(1, [1, 2]).await;
+    for name in [
+        r"\u0073end_message",
+        r"send\u005fmessage",
+        "a\\\"b",
+        r"\ud800",
+        r"\n",
+    ] {
+        let mut client = connected(&world, 1).await;
+        let event = format!("427[\"{name}\",{{\"group_id\":1,\"encrypted_content\":\"x\"}}]");
+        client.send(event).await.unwrap();
+        ended(&mut client).await;
+    }
+    assert_eq!(world.log(1).await.len(), 2);
+    works(&world, 2, 1).await;
+}
+
+#[tokio::test]
+async fn frames_that_are_no_events_disturb_nobody_else() {
+    let world = World::start();
+    world.group(1, [1, 2]).await;
+    let witness = world.joined(1, 1).await;
+    let texts = [
+        "",
+        "4",
+        "42",
+        "42[",
+        "42{}",
+        "42[]",
+        "42[5]",
+        "42[null,{}]",
+        "42[[]]",
+        "42[\"x\"",
+        "42\"x\"",
+        "42[\"send_message\",{]",
+        "42[\"send_message\",{\"group_id\":1]",
+        "42[\"send_message\",}",
+        "4299999999999999999999[\"x\"]",
+        "42-1[\"x\"]",
+        "42/,[\"x\"]",
+        "42/other,1[\"x\",{}]",
+        "40/other,{}",
+        "41/other,",
+        "43",
+        "430",
+        "430[]",
+        "43[",
+        "44",
+        "44{}",
+        "45",
+        "45-",
+        "450-[\"x\"]",
+        "451-",
+        "451-[\"x\",{\"_placeholder\":true,\"num\":7}]",
+        "452-[\"x\",1]",
+        "4599999999999999999999-[\"x\"]",
+        "46",
+        "46[]",
+        "47",
+        "49",
+        "0",
+        "0{}",
+        "1",
+        "2",
+        "2probe",
+        "3",
+        "3probe",
+        "5",
+        "6",
+        "7",
+        "b",
+        "bAAAA",
+        "é",
+        "\u{1e}",
+        "4\u{1e}4",
+        "nul \u{0}",
+    ];
+    for text in texts {
+        let mut client = connected(&world, 2).await;
+        client.send(text).await.unwrap();
+        read_on(client).await;
+    }
+    for bytes in [&[][..], &[0], &[4, 2], &[0xff; 1000]] {
+        let mut client = connected(&world, 2).await;
+        client.send_binary(bytes).await.unwrap();
+        read_on(client).await;
+    }
+    // Below the WebSocket: a text that is not UTF-8, an unknown opcode, a frame without a mask, plain nonsense.
+    let masked = |head: u8, byte: u8| vec![head, 0x81, 0, 0, 0, 0, byte];
+    for bytes in [
+        masked(0x81, 0xff),
+        masked(0x83, b'x'),
+        vec![0x81, 1, b'4'],
+        b"GET / HTTP/1.1\r\n\r\n".to_vec(),
+    ] {
+        let mut client = connected(&world, 2).await;
+        client.send_bytes(&bytes).await.unwrap();
+        read_on(client).await;
+    }
+    works(&world, 2, 1).await;
+    assert_eq!(
+        witness.next_event("new_message").await.unwrap()["encrypted_content"],
+        "still here"
+    );
+    succeed(&witness, "get_entries", json!({"group_id": 1})).await;
+    assert!(!world.server.log().contains("panick"), "{}", world.server.log());
+}
+
+/// Reads until the end of the connection, which is near.
+async fn ended(client: &mut RawClient) {
+    loop {
+        match client.next().await.unwrap() {
+            RawFrame::Close(_) => return,
+            RawFrame::Text(text) if text == "1" || text == "2" => {}
+            other => panic!("not the end: {other:?}"),
+        }
+    }
+}
+
+/// Waits until the server has read what was sent: until it closes, or answers a further request. Whether the socket
+/// lives on is its own affair; it must not take anybody along.
+async fn read_on(mut client: RawClient) {
+    if client.send(r#"421["get_entries",{"group_id":1}]"#).await.is_ok() {
+        let answered = async {
+            loop {
+                match client.next().await {
+                    Ok(RawFrame::Text(text)) if text.starts_with("431[") => break,
+                    Ok(RawFrame::Close(_)) | Err(_) => break,
+                    Ok(_) => {}
+                }
+            }
+        };
+        // A packet that waits for its attachment may leave it without an answer.
+        let _ = timeout(Duration::from_millis(300), answered).await;
+    }
+    client.kill();
+}
