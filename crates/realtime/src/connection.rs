@@ -3,13 +3,17 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 /// One TCP connection, as the accept loop sees it. The loop puts a [`ConnectionRef`] into the extensions of every
-/// request. Without it sockets work, but one that stops reading is found only by its heartbeat.
+/// request, as `sealroom_server::listen::serve_connections` does. It is required: a reader that is too slow, and a
+/// socket whose token is over, can only be closed through it. Requests without it are refused with 500.
 pub trait Connection: fmt::Debug + Send + Sync {
     /// Bytes that the peer's side of the kernel took so far.
     fn bytes_written(&self) -> u64;
 
     /// How long the oldest unfinished write has been waiting for the peer; `None` where none is.
     fn stalled_for(&self) -> Option<Duration>;
+
+    /// Whether its descriptor is still open; once it is not, it never is again.
+    fn is_open(&self) -> bool;
 
     /// Ends the connection at once, whatever state its writer is in. Harmless where it is gone.
     fn kill(&self);

@@ -3,7 +3,7 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Once},
     task::{Context, Poll},
 };
 
@@ -15,7 +15,10 @@ use socketioxide::{service::SocketIoService, socket::Sid};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{ConnectionRef, RealtimeOptions, registry::Registry};
+use crate::{
+    ConnectionRef, RealtimeOptions,
+    registry::{AlreadyAttached, Registry},
+};
 
 /// The path of Socket.IO, with and without a slash at its end.
 pub(crate) const PATH: &str = "/socket.io";
@@ -42,6 +45,8 @@ struct Gate {
     socket_io: SocketIo,
     registry: Arc<Registry>,
     options: Arc<RealtimeOptions>,
+    /// A host that serves without connections hears it once, not with each request.
+    tell_once: Once,
 }
 
 /// The token of the `Authorization` header, kept for the CONNECT that follows.
@@ -55,6 +60,7 @@ impl RealtimeLayer {
                 socket_io,
                 registry,
                 options,
+                tell_once: Once::new(),
             }),
         }
     }
@@ -106,22 +112,35 @@ impl Gate {
         if !self.options.allowed_origins.allow(request.headers()) {
             return refusal(StatusCode::FORBIDDEN, "Origin not allowed");
         }
+        let Some(connection) = request.extensions().get::<ConnectionRef>().cloned() else {
+            self.tell_once.call_once(|| {
+                tracing::error!(
+                    "a request came without its connection: serve with sealroom_server::listen::serve_connections"
+                );
+            });
+            return refusal(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "This server is not set up for Socket.IO",
+            );
+        };
         let request = slim(request);
         let sid = session_id(request.uri());
-        let is_poll = request.method() == Method::GET && !request.headers().contains_key(header::UPGRADE);
-        if let Some(sid) = sid
-            && request.headers().contains_key(header::UPGRADE)
-            && let Some(connection) = request.extensions().get::<ConnectionRef>()
-        {
-            self.registry.upgraded(sid, connection.clone());
-        }
+        let is_poll = request.method() == Method::GET && !is_websocket(request.uri());
         let mut socket_io = self.socket_io.clone();
         let response = match Service::call(&mut socket_io, request).await {
             Ok(response) => response.map(boxed),
             Err(never) => match never {},
         };
-        if let (true, Some(sid), Some(bytes)) =
-            (is_poll, sid, http_body::Body::size_hint(response.body()).exact())
+        let Some(sid) = sid else { return response };
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS
+            && let Err(AlreadyAttached) = self.registry.attach(sid, connection)
+        {
+            // The upgrade that waits for this response ends with it.
+            return refusal(StatusCode::BAD_REQUEST, "The session was upgraded already");
+        }
+        if is_poll
+            && response.status() == StatusCode::OK
+            && let Some(bytes) = http_body::Body::size_hint(response.body()).exact()
         {
             self.registry.polled(sid, bytes);
         }
@@ -171,6 +190,14 @@ fn bearer(headers: &HeaderMap) -> Option<BearerToken> {
     let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then(|| BearerToken(Arc::from(token)))
+}
+
+/// Whether a request is for a WebSocket: read as Socket.IO reads it, because it decides, not the headers.
+pub(crate) fn is_websocket(uri: &Uri) -> bool {
+    uri.query()
+        .and_then(|query| query.split('&').find(|pair| pair.starts_with("transport=")))
+        .and_then(|pair| pair.split('=').nth(1))
+        .is_some_and(|transport| transport == "websocket")
 }
 
 fn session_id(uri: &Uri) -> Option<Sid> {

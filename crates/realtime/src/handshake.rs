@@ -18,8 +18,13 @@ use socketioxide::{
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    ConnectionRef, RealtimeOptions, closer::SessionCloser, events::EventHandler, gate::BearerToken,
-    outbound::Outbound, registry::Registry, socket::ClientSocket,
+    ConnectionRef, RealtimeOptions,
+    closer::SessionCloser,
+    events::EventHandler,
+    gate::{BearerToken, is_websocket},
+    outbound::Outbound,
+    registry::Registry,
+    socket::ClientSocket,
 };
 
 /// What a handshake needs.
@@ -57,29 +62,24 @@ impl ConnectMiddleware<LocalAdapter, HandshakeMiddleware> for HandshakeMiddlewar
 
 impl Handshake {
     async fn connect(&self, socket: &Arc<Socket>, auth: Option<&str>) -> Result<(), ErrorCode> {
-        let connection = socket.req_parts().extensions.get::<ConnectionRef>().cloned();
-        let is_websocket = matches!(socket.transport_type(), TransportType::Websocket);
-        let connection = connection.filter(|_| is_websocket);
-        self.open(socket, auth, connection.clone())
-            .await
-            .map_err(|refusal| {
-                if refusal.code.retryable() {
-                    // Clients come back by themselves only after the loss of the transport, not after CONNECT_ERROR.
-                    self.closer.close(&self.tasks, socket.id, connection.as_ref());
-                } else {
-                    // Some clients wait for the end of a session that was refused.
-                    self.closer.close_soon(&self.tasks, socket.id, connection);
-                }
-                refusal.code
-            })
+        if let Some(connection) = opened_over(socket) {
+            self.registry.attach_opened(socket.id, connection);
+        }
+        let Err(refusal) = self.open(socket, auth).await else {
+            return Ok(());
+        };
+        if refusal.code.retryable() {
+            // Clients come back by themselves only after the loss of the transport, and not at all once they heard
+            // CONNECT_ERROR: it is sent when this returns, so the transport goes before.
+            self.closer.close_and_wait(socket.id).await;
+        } else {
+            // Some clients wait for the end of a session that was refused.
+            self.closer.close_soon(socket.id);
+        }
+        Err(refusal.code)
     }
 
-    async fn open(
-        &self,
-        socket: &Arc<Socket>,
-        auth: Option<&str>,
-        connection: Option<ConnectionRef>,
-    ) -> Result<(), Refusal> {
+    async fn open(&self, socket: &Arc<Socket>, auth: Option<&str>) -> Result<(), Refusal> {
         let header = socket.req_parts().extensions.get::<BearerToken>();
         let token = match auth_token(auth)? {
             Some(token) => token,
@@ -93,7 +93,7 @@ impl Handshake {
             .await
             .map_err(|error| refused_token(&error))?;
         let session = self.chat.open_session(principal).await?;
-        let outbound = Outbound::new(self.options.outbound_bytes, connection);
+        let outbound = Outbound::new(self.options.outbound_bytes);
         let client = Arc::new(ClientSocket::new(
             self.chat.clone(),
             session,
@@ -113,6 +113,17 @@ impl Handshake {
         });
         Ok(())
     }
+}
+
+/// The connection of a session that was opened as a WebSocket. That of one which began to poll is another one, which
+/// only the gate saw: its first request tells nothing about it.
+fn opened_over(socket: &Socket) -> Option<ConnectionRef> {
+    let first = socket.req_parts();
+    let is_websocket =
+        matches!(socket.transport_type(), TransportType::Websocket) && is_websocket(&first.uri);
+    is_websocket
+        .then(|| first.extensions.get::<ConnectionRef>().cloned())
+        .flatten()
 }
 
 fn refused_token(error: &TokenError) -> Refusal {

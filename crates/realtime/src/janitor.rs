@@ -16,6 +16,7 @@ pub(crate) async fn watch(registry: Arc<Registry>, options: Arc<RealtimeOptions>
         .await
         .is_some()
     {
+        registry.forget_closed();
         for (sid, socket) in registry.all() {
             if socket.is_gone() {
                 // Its transport went away in the middle of the handshake, when there was nobody to tell.
@@ -29,6 +30,11 @@ pub(crate) async fn watch(registry: Arc<Registry>, options: Arc<RealtimeOptions>
 }
 
 fn look_at(socket: &Arc<ClientSocket>, options: &RealtimeOptions, now: Timestamp) {
+    if socket.is_closing() {
+        // Once more, until it is gone: its session may have moved to another transport at that moment.
+        socket.close_transport("it was told to close");
+        return;
+    }
     if now >= socket.session.expires_at().plus(options.lease_grace) {
         socket.end("its token is over");
         return;

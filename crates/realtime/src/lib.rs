@@ -19,6 +19,8 @@ mod outbound;
 mod realtime;
 mod registry;
 mod socket;
+#[cfg(test)]
+mod testing;
 
 pub use connection::{Connection, ConnectionRef};
 pub use gate::{RealtimeLayer, RealtimeService};

@@ -23,25 +23,20 @@ pub(crate) struct Outbound {
 pub(crate) struct TooSlow;
 
 impl Outbound {
-    pub(crate) fn new(limit: usize, connection: Option<ConnectionRef>) -> Self {
-        let outbound = Self {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
             limit: u64::try_from(limit).unwrap_or(u64::MAX),
             handed: AtomicU64::new(0),
             polled: AtomicU64::new(0),
             connection: RwLock::new(None),
-        };
-        if let Some(connection) = connection {
-            outbound.attach(connection);
         }
-        outbound
     }
 
-    /// The session goes on over this WebSocket.
+    /// The session runs over this WebSocket, or goes on over it. What was handed before leaves either way: nothing
+    /// starts anew.
     pub(crate) fn attach(&self, connection: ConnectionRef) {
         let written = connection.0.bytes_written();
         *self.connection.write() = Some((connection, written));
-        self.handed.store(0, Ordering::Relaxed);
-        self.polled.store(0, Ordering::Relaxed);
     }
 
     pub(crate) fn connection(&self) -> Option<ConnectionRef> {
@@ -73,14 +68,16 @@ impl Outbound {
     }
 
     fn left(&self) -> u64 {
-        match &*self.connection.read() {
+        let written = match &*self.connection.read() {
             Some((connection, before)) => connection.0.bytes_written().saturating_sub(*before),
-            None => self.polled.load(Ordering::Relaxed),
-        }
+            None => 0,
+        };
+        self.polled.load(Ordering::Relaxed).saturating_add(written)
     }
 
     /// With the header of a server's WebSocket frame (RFC 6455, 5.2). Never more than what will leave: a difference
-    /// would add up over the life of a socket.
+    /// would add up over the life of a socket. Only the few packets that a session polls for while its upgrade is
+    /// under way are taken for a header too long.
     fn framed(&self, packet_bytes: usize) -> u64 {
         let header = match packet_bytes {
             _ if self.connection.read().is_none() => 0,
@@ -96,41 +93,32 @@ impl Outbound {
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::Arc, time::Duration};
-
     use super::*;
-    use crate::Connection;
+    use crate::testing::Wire;
 
-    #[derive(Debug, Default)]
-    struct Wire(AtomicU64);
-
-    impl Connection for Wire {
-        fn bytes_written(&self) -> u64 {
-            self.0.load(Ordering::Relaxed)
-        }
-        fn stalled_for(&self) -> Option<Duration> {
-            None
-        }
-        fn kill(&self) {}
+    fn websocket(limit: usize, wire: &Wire) -> Outbound {
+        let outbound = Outbound::new(limit);
+        outbound.attach(wire.connection());
+        outbound
     }
 
     #[test]
     fn a_socket_is_slow_by_what_waits() {
-        let wire = Arc::new(Wire::default());
-        wire.0.store(500, Ordering::Relaxed);
-        let outbound = Outbound::new(250, Some(ConnectionRef(wire.clone())));
+        let wire = Wire::open();
+        wire.write(500);
+        let outbound = websocket(250, &wire);
         assert_eq!(outbound.hand(98), Ok(()));
         assert_eq!(outbound.hand(98), Ok(()));
         assert_eq!(outbound.hand(98), Err(TooSlow));
-        wire.0.store(500 + 300, Ordering::Relaxed);
+        wire.write(300);
         assert_eq!(outbound.hand(98), Ok(()));
     }
 
     #[test]
     fn what_leaves_unasked_makes_no_room() {
-        let wire = Arc::new(Wire::default());
-        let outbound = Outbound::new(250, Some(ConnectionRef(wire.clone())));
-        wire.0.store(1_000_000, Ordering::Relaxed);
+        let wire = Wire::open();
+        let outbound = websocket(250, &wire);
+        wire.write(1_000_000);
         assert_eq!(outbound.hand(98), Ok(()));
         assert_eq!(outbound.hand(98), Ok(()));
         assert_eq!(outbound.hand(98), Ok(()));
@@ -139,10 +127,37 @@ mod tests {
 
     #[test]
     fn polling_counts_responses() {
-        let outbound = Outbound::new(100, None);
+        let outbound = Outbound::new(100);
         assert_eq!(outbound.hand(60), Ok(()));
         outbound.polled(60);
         assert_eq!(outbound.hand(60), Ok(()));
         assert_eq!(outbound.hand(60), Err(TooSlow));
+    }
+
+    #[test]
+    fn an_upgrade_forgets_nothing_that_waits() {
+        let (wire, outbound) = (Wire::open(), Outbound::new(250));
+        assert_eq!(outbound.hand(200), Ok(()));
+        outbound.attach(wire.connection());
+        assert_eq!(outbound.hand(98), Err(TooSlow));
+        // Half by a poll that was under way, half over the WebSocket.
+        outbound.polled(100);
+        wire.write(200);
+        assert_eq!(outbound.hand(198), Ok(()));
+        assert_eq!(outbound.hand(98), Err(TooSlow));
+    }
+
+    #[test]
+    fn a_healthy_socket_has_its_whole_room_for_ever_after_an_upgrade() {
+        let (wire, outbound) = (Wire::open(), Outbound::new(1_000));
+        for _ in 0..100 {
+            assert_eq!(outbound.hand(500), Ok(()));
+            outbound.polled(500);
+        }
+        outbound.attach(wire.connection());
+        for _ in 0..100 {
+            assert_eq!(outbound.hand(500), Ok(()));
+            wire.write(504);
+        }
     }
 }

@@ -45,7 +45,7 @@ impl Realtime {
             verifier,
             options: options.clone(),
             registry: registry.clone(),
-            closer: SessionCloser::new(service.clone()),
+            closer: SessionCloser::new(service.clone(), registry.clone(), tasks.clone()),
             tasks: tasks.clone(),
         };
         io.ns("/", (async || {}).with(HandshakeMiddleware(Arc::new(handshake))));

@@ -1,4 +1,4 @@
-//! The sockets of this server.
+//! The sockets of this server, and the connections that their sessions run on.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -8,50 +8,132 @@ use socketioxide::socket::Sid;
 use crate::{ConnectionRef, socket::ClientSocket};
 
 /// Every socket that passed the handshake, by its session id. The id is a secret of its client while it polls.
+///
+/// The connection of a session's WebSocket is known here from the moment on at which the upgrade was accepted, which
+/// may be before, during or after the handshake. All of it is under one lock, so that neither misses the other.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
-    sockets: RwLock<HashMap<Sid, Arc<ClientSocket>>>,
+    tables: RwLock<Tables>,
 }
+
+#[derive(Debug, Default)]
+struct Tables {
+    sockets: HashMap<Sid, Arc<ClientSocket>>,
+    /// At most as many as connections are open: [`Registry::forget_closed`].
+    connections: HashMap<Sid, ConnectionRef>,
+}
+
+/// The session runs over a WebSocket already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AlreadyAttached;
 
 impl Registry {
     pub(crate) fn insert(&self, sid: Sid, socket: Arc<ClientSocket>) {
-        self.sockets.write().insert(sid, socket);
+        let mut tables = self.tables.write();
+        if let Some(connection) = tables.connections.get(&sid) {
+            socket.attach(connection.clone());
+        }
+        tables.sockets.insert(sid, socket);
     }
 
-    /// Removes a socket, unless another took its session in the meantime.
+    /// Removes a socket, unless another took its session in the meantime. The connection stays: its session may
+    /// connect once more.
     pub(crate) fn remove(&self, sid: Sid, socket: &Arc<ClientSocket>) {
-        let mut sockets = self.sockets.write();
-        if sockets
+        let mut tables = self.tables.write();
+        if tables
+            .sockets
             .get(&sid)
             .is_some_and(|present| Arc::ptr_eq(present, socket))
         {
-            sockets.remove(&sid);
+            tables.sockets.remove(&sid);
         }
     }
 
     pub(crate) fn all(&self) -> Vec<(Sid, Arc<ClientSocket>)> {
-        self.sockets
+        self.tables
             .read()
+            .sockets
             .iter()
             .map(|(sid, socket)| (*sid, socket.clone()))
             .collect()
     }
 
     pub(crate) fn count(&self) -> usize {
-        self.sockets.read().len()
+        self.tables.read().sockets.len()
     }
 
-    /// A session that polled goes on over this WebSocket.
-    pub(crate) fn upgraded(&self, sid: Sid, connection: ConnectionRef) {
-        if let Some(socket) = self.sockets.read().get(&sid) {
-            socket.upgraded(connection);
+    /// The upgrade of a session to this WebSocket was accepted. It happens once: a session that two WebSockets read
+    /// from could not be closed.
+    pub(crate) fn attach(&self, sid: Sid, connection: ConnectionRef) -> Result<(), AlreadyAttached> {
+        let mut tables = self.tables.write();
+        if tables.connections.contains_key(&sid) {
+            return Err(AlreadyAttached);
         }
+        if let Some(socket) = tables.sockets.get(&sid) {
+            socket.attach(connection.clone());
+        }
+        tables.connections.insert(sid, connection);
+        Ok(())
+    }
+
+    /// The session was opened over this WebSocket. It counts more than what asked for an upgrade since.
+    pub(crate) fn attach_opened(&self, sid: Sid, connection: ConnectionRef) {
+        self.tables.write().connections.insert(sid, connection);
+    }
+
+    /// The connection of a session's WebSocket.
+    pub(crate) fn connection(&self, sid: Sid) -> Option<ConnectionRef> {
+        self.tables.read().connections.get(&sid).cloned()
+    }
+
+    /// Forgets connections that are closed: their sessions are gone, or go.
+    pub(crate) fn forget_closed(&self) {
+        let mut tables = self.tables.write();
+        tables.connections.retain(|_, connection| connection.0.is_open());
     }
 
     /// A polling response took these bytes to a session's client.
     pub(crate) fn polled(&self, sid: Sid, bytes: u64) {
-        if let Some(socket) = self.sockets.read().get(&sid) {
+        if let Some(socket) = self.tables.read().sockets.get(&sid) {
             socket.polled(bytes);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Wire;
+
+    #[test]
+    fn a_session_is_upgraded_once() {
+        let (registry, sid) = (Registry::default(), Sid::new());
+        let (first, second) = (Wire::open(), Wire::open());
+        assert_eq!(registry.attach(sid, first.connection()), Ok(()));
+        assert_eq!(registry.attach(sid, second.connection()), Err(AlreadyAttached));
+        registry.connection(sid).unwrap().0.kill();
+        assert!(!first.is_open() && second.is_open());
+    }
+
+    #[test]
+    fn the_connection_that_opened_a_session_counts() {
+        let (registry, sid) = (Registry::default(), Sid::new());
+        let (opened, other) = (Wire::open(), Wire::open());
+        assert_eq!(registry.attach(sid, other.connection()), Ok(()));
+        registry.attach_opened(sid, opened.connection());
+        registry.connection(sid).unwrap().0.kill();
+        assert!(!opened.is_open() && other.is_open());
+    }
+
+    #[test]
+    fn a_connection_is_known_while_it_is_open() {
+        let (registry, sid) = (Registry::default(), Sid::new());
+        let wire = Wire::open();
+        assert_eq!(registry.attach(sid, wire.connection()), Ok(()));
+        registry.forget_closed();
+        assert!(registry.connection(sid).is_some());
+        wire.kill();
+        registry.forget_closed();
+        assert!(registry.connection(sid).is_none());
     }
 }

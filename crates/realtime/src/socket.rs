@@ -1,7 +1,10 @@
 //! One client's socket: what the feeds deliver to, and how it is closed.
 
 use std::{
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -10,7 +13,7 @@ use sealroom_engine::{Chat, Gone, Published, Session, Subscriber};
 use sealroom_wire::{RawValue, event_name};
 use serde::Serialize;
 use serde_json::value::to_raw_value;
-use socketioxide::{TransportType, extract::AckSender, socket::Socket};
+use socketioxide::{extract::AckSender, socket::Socket};
 use tokio_util::task::TaskTracker;
 
 use crate::{ConnectionRef, closer::SessionCloser, events::encoding, jobs::Jobs, outbound::Outbound};
@@ -26,6 +29,8 @@ pub(crate) struct ClientSocket {
     socket: Weak<Socket>,
     outbound: Outbound,
     closer: SessionCloser,
+    /// Set for good once its transport was told to close: from then on it takes nothing more.
+    closing: AtomicBool,
 }
 
 #[derive(Serialize)]
@@ -63,6 +68,7 @@ impl ClientSocket {
             socket: Arc::downgrade(socket),
             outbound,
             closer,
+            closing: AtomicBool::new(false),
         }
     }
 
@@ -75,14 +81,18 @@ impl ClientSocket {
         self.socket.strong_count() == 0
     }
 
-    /// The connection that a WebSocket runs on; `None` while it polls.
-    pub(crate) fn connection(&self) -> Option<ConnectionRef> {
-        let socket = self.socket.upgrade()?;
-        let is_websocket = matches!(socket.transport_type(), TransportType::Websocket);
-        is_websocket.then(|| self.outbound.connection()).flatten()
+    /// Whether its transport was told to close.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn upgraded(&self, connection: ConnectionRef) {
+    /// The connection of its WebSocket; `None` while it polls.
+    pub(crate) fn connection(&self) -> Option<ConnectionRef> {
+        self.outbound.connection()
+    }
+
+    /// It runs over this WebSocket, or goes on over it.
+    pub(crate) fn attach(&self, connection: ConnectionRef) {
         self.outbound.attach(connection);
     }
 
@@ -100,6 +110,9 @@ impl ClientSocket {
 
     /// Answers a request, without waiting.
     pub(crate) fn acknowledge(&self, ack: AckSender, data: &impl Serialize) {
+        if self.is_closing() {
+            return;
+        }
         let Ok(raw) = to_raw_value(data) else { return };
         let sent = self.outbound.hand(raw.get().len() + AROUND_ACK).is_ok() && ack.send(&*raw).is_ok();
         if !sent {
@@ -119,12 +132,12 @@ impl ClientSocket {
 
     /// Closes the transport at once: the client comes back by itself and recovers.
     pub(crate) fn close_transport(&self, cause: &'static str) {
-        tracing::debug!(user_id = %self.user_id(), cause, "closing a transport");
-        let Some(socket) = self.socket.upgrade() else {
-            return;
-        };
-        self.closer
-            .close(&self.tasks, socket.id, self.connection().as_ref());
+        if !self.closing.swap(true, Ordering::Relaxed) {
+            tracing::debug!(user_id = %self.user_id(), cause, "closing a transport");
+        }
+        if let Some(socket) = self.socket.upgrade() {
+            self.closer.close(socket.id);
+        }
     }
 
     /// Tells the client to stay away, then closes the transport.
@@ -133,13 +146,17 @@ impl ClientSocket {
         let Some(socket) = self.socket.upgrade() else {
             return;
         };
-        let (connection, sid) = (self.connection(), socket.id);
+        let sid = socket.id;
         // Where its queue is full the client does not hear it; the transport goes all the same.
         let _ = socket.disconnect();
-        self.closer.close_soon(&self.tasks, sid, connection);
+        self.closing.store(true, Ordering::Relaxed);
+        self.closer.close_soon(sid);
     }
 
     fn emit_raw(&self, event: &str, raw: &RawValue) -> Result<(), Gone> {
+        if self.is_closing() {
+            return Err(Gone);
+        }
         let Some(socket) = self.socket.upgrade() else {
             return Err(Gone);
         };

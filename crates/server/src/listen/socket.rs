@@ -163,10 +163,14 @@ impl Connection for Handle {
 
     fn stalled_for(&self) -> Option<Duration> {
         // A connection that is gone waits for nobody.
-        if self.socket.strong_count() == 0 {
+        if !self.is_open() {
             return None;
         }
         self.progress.stalled_for()
+    }
+
+    fn is_open(&self) -> bool {
+        self.socket.strong_count() > 0
     }
 
     fn kill(&self) {
