@@ -125,9 +125,23 @@ impl Gate {
         };
         let request = slim(request);
         let sid = session_id(request.uri());
-        let is_poll = request.method() == Method::GET && !is_websocket(request.uri());
+        if sid.is_none() && self.registry.is_draining() {
+            return refusal(StatusCode::SERVICE_UNAVAILABLE, "The server is shutting down");
+        }
+        let is_get = request.method() == Method::GET;
+        let is_poll = is_get && !is_websocket(request.uri());
         let mut socket_io = self.socket_io.clone();
-        let response = match Service::call(&mut socket_io, request).await {
+        let answered = Service::call(&mut socket_io, request);
+        let answered = if is_get {
+            answered.await
+        } else {
+            // Answered as soon as it was received, so what takes long is the client.
+            match tokio::time::timeout(self.options.receive_timeout, answered).await {
+                Ok(answered) => answered,
+                Err(_elapsed) => return too_late(),
+            }
+        };
+        let response = match answered {
             Ok(response) => response.map(boxed),
             Err(never) => match never {},
         };
@@ -218,6 +232,14 @@ where
 fn refusal(status: StatusCode, text: &'static str) -> Response<Body> {
     let mut response = Response::new(boxed(Full::from(text)));
     *response.status_mut() = status;
+    response
+}
+
+/// RFC 9110, 15.5.9: the connection is not used any more, since the rest of the request may still come.
+fn too_late() -> Response<Body> {
+    let mut response = refusal(StatusCode::REQUEST_TIMEOUT, "The request took too long");
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(header::CONNECTION, close);
     response
 }
 

@@ -1,11 +1,12 @@
 //! Requests of one socket that ask the store, one after the other.
 
-use std::{collections::VecDeque, future::Future, pin::Pin, sync::Arc};
+use std::{collections::VecDeque, future::Future, panic::AssertUnwindSafe, pin::Pin, sync::Arc};
 
+use futures_util::FutureExt;
 use parking_lot::Mutex;
 use tokio_util::task::TaskTracker;
 
-type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(crate) type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A queue whose task lives only while there is something to do: an idle socket costs no task.
 #[derive(Default)]
@@ -19,35 +20,36 @@ struct State {
     running: bool,
 }
 
-/// The queue is full.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Full;
-
 impl Jobs {
     /// Requests of one socket that wait at most.
     const MAX: usize = 64;
 
-    /// Whether a further job would be refused.
-    pub(crate) fn check_room(&self) -> Result<(), Full> {
-        if self.state.lock().waiting.len() >= Self::MAX {
-            Err(Full)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Runs a job after those that were pushed before it.
-    pub(crate) fn push(self: &Arc<Self>, tasks: &TaskTracker, job: Job) {
+    /// Runs a job, made of `request`, after those that were pushed before it. Gives `request` back where too many
+    /// wait.
+    pub(crate) fn try_push<R>(
+        self: &Arc<Self>,
+        tasks: &TaskTracker,
+        request: R,
+        job: impl FnOnce(R) -> Job,
+    ) -> Result<(), R> {
         let mut state = self.state.lock();
-        state.waiting.push_back(job);
+        if state.waiting.len() >= Self::MAX {
+            return Err(request);
+        }
+        state.waiting.push_back(job(request));
         if !state.running {
             state.running = true;
-            let jobs = self.clone();
-            tasks.spawn(async move {
-                while let Some(job) = jobs.next() {
-                    job.await;
-                }
-            });
+            tasks.spawn(self.clone().run());
+        }
+        Ok(())
+    }
+
+    /// Ends only when nothing waits: a job that panics takes none of the others with it.
+    async fn run(self: Arc<Self>) {
+        while let Some(job) = self.next() {
+            if AssertUnwindSafe(job).catch_unwind().await.is_err() {
+                tracing::error!("a request panicked");
+            }
         }
     }
 
@@ -68,5 +70,45 @@ impl std::fmt::Debug for Jobs {
         f.debug_struct("Jobs")
             .field("waiting", &self.state.lock().waiting.len())
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_job_that_panics_takes_no_other_with_it() {
+        let (jobs, tasks) = (Arc::<Jobs>::default(), TaskTracker::new());
+        let (done, mut order) = mpsc::unbounded_channel();
+        for round in 0..2 {
+            for number in 0..3 {
+                let job = |done: mpsc::UnboundedSender<_>| -> Job {
+                    Box::pin(async move {
+                        assert_ne!(number, 1, "this one panics");
+                        done.send((round, number)).unwrap();
+                    })
+                };
+                assert!(jobs.try_push(&tasks, done.clone(), job).is_ok());
+            }
+            assert_eq!(order.recv().await, Some((round, 0)));
+            assert_eq!(order.recv().await, Some((round, 2)));
+        }
+    }
+
+    #[tokio::test]
+    async fn more_than_fit_are_given_back() {
+        let (jobs, tasks) = (Arc::<Jobs>::default(), TaskTracker::new());
+        // Nothing runs before the test awaits.
+        for number in 0..Jobs::MAX {
+            assert_eq!(jobs.try_push(&tasks, number, |_| Box::pin(async {})), Ok(()));
+        }
+        let job = |_| -> Job { panic!("there is no room for it") };
+        assert_eq!(jobs.try_push(&tasks, Jobs::MAX, job), Err(Jobs::MAX));
+        tasks.close();
+        tasks.wait().await;
+        assert_eq!(jobs.try_push(&tasks, Jobs::MAX, |_| Box::pin(async {})), Ok(()));
     }
 }

@@ -13,6 +13,8 @@ pub struct RealtimeOptions {
     pub write_stall: Duration,
     /// From the opening of a session to its CONNECT at most. 10 s.
     pub connect_timeout: Duration,
+    /// How long a client may take to send a request, such as the body of a POST, at most; past it, 408. 15 s.
+    pub receive_timeout: Duration,
     /// Between two pings. 25 s.
     pub ping_interval: Duration,
     /// How long a client may take to answer a ping. 20 s.
@@ -30,6 +32,7 @@ impl Default for RealtimeOptions {
             outbound_bytes: 4 * 1024 * 1024,
             write_stall: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(10),
+            receive_timeout: Duration::from_secs(15),
             ping_interval: Duration::from_secs(25),
             ping_timeout: Duration::from_secs(20),
             lease_grace: Duration::from_secs(10),

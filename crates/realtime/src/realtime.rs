@@ -6,6 +6,7 @@ use sealroom_domain::ports::TokenVerifier;
 use sealroom_engine::Chat;
 use serde_json::json;
 use socketioxide::{ParserConfig, SocketIo, handler::ConnectHandler};
+use tokio::time::Instant;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -29,10 +30,14 @@ pub struct Realtime {
 const QUEUE_PACKETS: usize = 32 * 1024;
 /// What one read of a WebSocket takes at once; small, because every idle socket holds it.
 const READ_BUFFER: usize = 4 * 1024;
-/// Clients come back within this time after a drain, each at a moment of its own.
-const RECONNECT_WITHIN: Duration = Duration::from_secs(2);
+/// How often the next transports are closed at the end.
+const CLOSE_EVERY: Duration = Duration::from_millis(20);
 
 impl Realtime {
+    /// How long [`Realtime::close`] takes at most, and [`Realtime::announce_drain`] spreads what clients shall do: they
+    /// come back within 2 s, each at a moment of its own.
+    pub const RECONNECT_WITHIN: Duration = Duration::from_secs(2);
+
     /// Starts the transport. Must be called within a tokio runtime.
     pub fn start(chat: Arc<Chat>, verifier: Arc<dyn TokenVerifier>, options: RealtimeOptions) -> Self {
         let options = Arc::new(options);
@@ -58,7 +63,10 @@ impl Realtime {
         }
     }
 
-    /// Adds Socket.IO under `/socket.io` to an HTTP service.
+    /// Adds Socket.IO under `/socket.io` to an HTTP service. The accept loop must put a
+    /// [`ConnectionRef`](crate::ConnectionRef) into the extensions of every request, as
+    /// `sealroom_server::listen::serve_connections` does and `axum::serve` does not; without it requests under
+    /// `/socket.io` are refused with 500.
     pub fn layer(&self) -> RealtimeLayer {
         self.layer.clone()
     }
@@ -68,23 +76,44 @@ impl Realtime {
         self.registry.count()
     }
 
-    /// Tells every socket that the server goes away and when to come back.
+    /// Tells every socket that the server goes away and when to come back. From now on new sessions are refused with
+    /// 503, while those that are open go on.
     pub fn announce_drain(&self) {
-        let sockets = self.registry.all();
-        let step = RECONNECT_WITHIN / u32::try_from(sockets.len().max(1)).unwrap_or(u32::MAX);
+        self.registry.drain();
+        let sockets = self.registry.all_shuffled();
+        let step = spread(sockets.len());
         for (number, (_, socket)) in (0_u32..).zip(sockets) {
             let after = u64::try_from((step * number).as_millis()).unwrap_or(u64::MAX);
             socket.emit("server_draining", &json!({"reconnect_after_ms": after}));
         }
     }
 
-    /// Closes every transport and stops the transport's own tasks.
-    pub fn close(&self) {
+    /// Closes every transport and stops the transport's own tasks. The transports go one after the other within
+    /// [`Realtime::RECONNECT_WITHIN`], so that their clients do not come back all at once.
+    pub async fn close(&self) {
+        self.registry.drain();
+        let sockets = self.registry.all_shuffled();
+        let (step, begin) = (spread(sockets.len()), Instant::now());
+        let mut slept_until = Duration::ZERO;
+        for (number, (_, socket)) in (0_u32..).zip(sockets) {
+            let due = step * number;
+            if due >= slept_until + CLOSE_EVERY {
+                tokio::time::sleep_until(begin + due).await;
+                slept_until = due;
+            }
+            socket.close_transport("the server goes away");
+        }
+        // Those whose handshake was under way.
         for (_, socket) in self.registry.all() {
             socket.close_transport("the server goes away");
         }
         self.stop.cancel();
     }
+}
+
+/// The time from one of so many sockets to the next.
+fn spread(sockets: usize) -> Duration {
+    Realtime::RECONNECT_WITHIN / u32::try_from(sockets.max(1)).unwrap_or(u32::MAX)
 }
 
 impl Drop for Realtime {
@@ -95,9 +124,10 @@ impl Drop for Realtime {
 }
 
 fn builder(options: &RealtimeOptions) -> socketioxide::SocketIoBuilder {
-    // Attachments are refused, so little of them is taken in.
+    // An event with attachments is refused like any other, which takes its attachments in first. Many of them are no
+    // mistake of a client.
     let parser = ParserConfig::common()
-        .max_incoming_binaries(1)
+        .max_incoming_binaries(16)
         .max_incoming_binary_buf_size(options.frame_bytes)
         .packet_completion_timeout(Duration::from_secs(5));
     SocketIo::builder()

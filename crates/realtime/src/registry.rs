@@ -1,6 +1,13 @@
 //! The sockets of this server, and the connections that their sessions run on.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use parking_lot::RwLock;
 use socketioxide::socket::Sid;
@@ -14,6 +21,7 @@ use crate::{ConnectionRef, socket::ClientSocket};
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     tables: RwLock<Tables>,
+    draining: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -56,6 +64,23 @@ impl Registry {
             .iter()
             .map(|(sid, socket)| (*sid, socket.clone()))
             .collect()
+    }
+
+    /// The same in an order that nobody can tell before, for what is spread over some time.
+    pub(crate) fn all_shuffled(&self) -> Vec<(Sid, Arc<ClientSocket>)> {
+        let random = RandomState::new();
+        let mut sockets = self.all();
+        sockets.sort_by_cached_key(|(sid, _)| random.hash_one(sid));
+        sockets
+    }
+
+    /// From now on no session may be opened.
+    pub(crate) fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
     }
 
     pub(crate) fn count(&self) -> usize {

@@ -234,12 +234,18 @@ pub(crate) async fn serve(
         connections: connections.clone(),
         ..ListenOptions::default()
     };
-    serve_connections(listener, router, options, shutdown).await;
-
-    realtime.announce_drain();
-    // Past the time what is left is answered by nobody; clients send it again.
-    let _ = timeout(Duration::from_secs(5), chat.drain()).await;
-    realtime.close();
+    // The loop goes on during the drain: clients that poll fetch their last answers over new requests.
+    let stop_accepting = CancellationToken::new();
+    let accepting = serve_connections(listener, router, options, stop_accepting.clone());
+    let draining = async {
+        shutdown.cancelled().await;
+        realtime.announce_drain();
+        // Past the time what is left is answered by nobody; clients send it again.
+        let _ = timeout(Duration::from_secs(5), chat.drain()).await;
+        realtime.close().await;
+        stop_accepting.cancel();
+    };
+    tokio::join!(accepting, draining);
     if !connections
         .wait_idle(Instant::now() + Duration::from_secs(3))
         .await

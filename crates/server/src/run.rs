@@ -53,6 +53,16 @@ const LAST_PACKETS: Duration = Duration::from_millis(300);
 const HANG_UP: Duration = Duration::from_secs(3);
 /// How long the store may take to write everything back.
 const WRITE_BACK: Duration = Duration::from_secs(4);
+/// The steps of a shutdown end within 15 s, also where each of them takes all of its time.
+const _: () = {
+    let steps = FINISH.as_millis()
+        + LAST_PACKETS.as_millis()
+        + Realtime::RECONNECT_WITHIN.as_millis()
+        + HANG_UP.as_millis()
+        + WRITE_BACK.as_millis();
+    assert!(steps < 14_500, "half a second is for what lies between");
+};
+
 /// How long the store may take to tell that it works.
 const PING: Duration = Duration::from_millis(900);
 
@@ -111,20 +121,21 @@ impl Server {
         })
     }
 
-    /// Serves until `shutdown` is cancelled; then stops accepting, answers what was begun, tells the clients and
-    /// closes their transports, so that they come back by themselves.
+    /// Serves until `shutdown` is cancelled; then refuses new sessions, answers what was begun, tells the clients and
+    /// closes their transports, so that they come back by themselves, and stops accepting.
     pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) {
         let options = self.settings.listen_options();
         let connections = options.connections.clone();
-        serve_connections(listener, self.router, options, shutdown).await;
+        // Not `shutdown` itself: until the drain is over, health checks and polling clients are still answered.
+        let stop_accepting = CancellationToken::new();
+        let accepting = serve_connections(listener, self.router, options, stop_accepting.clone());
+        let draining = async {
+            shutdown.cancelled().await;
+            drain(&self.realtime, &self.chat).await;
+            stop_accepting.cancel();
+        };
+        tokio::join!(accepting, draining);
 
-        tracing::info!(sockets = self.realtime.sockets(), "draining");
-        self.realtime.announce_drain();
-        if timeout(FINISH, self.chat.drain()).await.is_err() {
-            tracing::warn!("some requests had no answer in time");
-        }
-        sleep(LAST_PACKETS).await;
-        self.realtime.close();
         if !connections.wait_idle(Instant::now() + HANG_UP).await {
             let killed = connections.kill_all();
             tracing::warn!(killed, "connections did not end by themselves");
@@ -135,6 +146,17 @@ impl Server {
             Err(_elapsed) => tracing::warn!("the database did not close in time"),
         }
     }
+}
+
+/// Ends the sockets: each is told, gets the answers that it waits for, and is closed.
+async fn drain(realtime: &Realtime, chat: &Chat) {
+    tracing::info!(sockets = realtime.sockets(), "draining");
+    realtime.announce_drain();
+    if timeout(FINISH, chat.drain()).await.is_err() {
+        tracing::warn!("some requests had no answer in time");
+    }
+    sleep(LAST_PACKETS).await;
+    realtime.close().await;
 }
 
 fn ports(store: &SqliteStore) -> Ports {

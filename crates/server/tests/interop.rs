@@ -33,6 +33,17 @@ async fn node_with_an_upgrade_from_polling_to_websocket() {
 }
 
 #[tokio::test]
+async fn node_with_default_options_for_a_long_time() {
+    let client = Client {
+        program: interop().join("node/long_life.mjs"),
+        ..node()
+    };
+    // Far less than what the clients get in all: a socket must not be closed for what it has taken long ago.
+    let server = TestServer::start_with(&[("SEALROOM_LIMIT_OUTBOUND_BYTES", "200000")]);
+    play_on(&server, &client, "upgrade").await;
+}
+
+#[tokio::test]
 async fn python_over_websocket() {
     play(&python(), "websocket").await;
 }
@@ -81,8 +92,11 @@ fn need(path: &Path) {
 
 /// Runs a client to its end against a server of its own.
 async fn play(client: &Client, transport: &str) {
-    let server = TestServer::start();
-    set_up(&server).await;
+    play_on(&TestServer::start(), client, transport).await;
+}
+
+async fn play_on(server: &TestServer, client: &Client, transport: &str) {
+    set_up(server).await;
     let mut command = Command::new(&client.interpreter);
     command
         .arg(&client.program)

@@ -16,10 +16,12 @@ use socketioxide::{
 use super::requests::Request;
 use crate::socket::ClientSocket;
 
-/// Where the answer goes: to the ack, or, for an event that was sent without one, nowhere but for a refusal.
+/// Where the answer goes: to the ack, or, for an event that was sent without one, nowhere but for a refusal. One that
+/// is dropped unused tells `unavailable`: nobody waits for ever.
 pub(crate) struct Answer {
     client: Arc<ClientSocket>,
-    to: To,
+    /// Taken by the answer.
+    to: Option<To>,
 }
 
 enum To {
@@ -44,20 +46,31 @@ impl Answer {
                 None => Cow::Owned(event.chars().take(NAME_CHARS).collect()),
             }),
         };
-        Self { client, to }
+        Self { client, to: Some(to) }
     }
 
-    pub(crate) fn accept(self, ack: &impl Serialize) {
-        if let To::Ack(sender) = self.to {
+    pub(crate) fn accept(mut self, ack: &impl Serialize) {
+        if let Some(To::Ack(sender)) = self.to.take() {
             self.client.acknowledge(sender, ack);
         }
     }
 
-    pub(crate) fn refuse(self, refusal: &Refusal) {
-        match self.to {
-            To::Ack(sender) => self.client.acknowledge(sender, &RefusalBody(refusal)),
-            To::Nobody(event) => self.client.request_error(&event, refusal),
+    pub(crate) fn refuse(mut self, refusal: &Refusal) {
+        self.tell(refusal);
+    }
+
+    fn tell(&mut self, refusal: &Refusal) {
+        match self.to.take() {
+            Some(To::Ack(sender)) => self.client.acknowledge(sender, &RefusalBody(refusal)),
+            Some(To::Nobody(event)) => self.client.request_error(&event, refusal),
+            None => {}
         }
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        self.tell(&Refusal::unavailable());
     }
 }
 
@@ -124,6 +137,7 @@ pub(crate) fn encoding(published: &Published) -> Option<&RawValue> {
 }
 
 impl<'a> SendAck<'a> {
+    /// `None` where the message cannot be encoded.
     pub(crate) fn new(sent: &'a Sent) -> Option<Self> {
         Some(Self {
             success: true,

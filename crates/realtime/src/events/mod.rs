@@ -21,7 +21,10 @@ use self::{
     packet::Packet,
     requests::{EntriesRequest, Request},
 };
-use crate::socket::{ClientSocket, rate_limited};
+use crate::{
+    jobs::Job,
+    socket::{ClientSocket, rate_limited},
+};
 
 /// From the arrival of a request to its answer at most, so that the client has it within 5 s.
 const DEADLINE: Duration = Duration::from_millis(4500);
@@ -79,7 +82,10 @@ impl MessageHandler<LocalAdapter, EventHandler> for EventHandler {
 impl EventHandler {
     fn send(&self, draft: MessageDraft, answer: Answer) {
         let reply = Box::new(move |sent: Result<_, Refusal>| match sent {
-            Ok(sent) => answer.accept(&SendAck::new(&sent)),
+            Ok(sent) => match SendAck::new(&sent) {
+                Some(ack) => answer.accept(&ack),
+                None => answer.refuse(&ErrorCode::Internal.into()),
+            },
             Err(refusal) => answer.refuse(&refusal),
         });
         self.client
@@ -126,17 +132,19 @@ impl EventHandler {
         answer: Answer,
         run: impl FnOnce(Answer, Instant) -> F + Send + 'static,
     ) {
-        if self.client.jobs.check_room().is_err() {
-            return answer.refuse(&rate_limited());
-        }
         let deadline = Instant::now() + DEADLINE;
-        let job = async move {
-            if Instant::now() < deadline {
-                run(answer, deadline).await;
-            } else {
-                answer.refuse(&ErrorCode::Unavailable.into());
-            }
+        let job = move |answer: Answer| -> Job {
+            Box::pin(async move {
+                if Instant::now() < deadline {
+                    run(answer, deadline).await;
+                } else {
+                    answer.refuse(&Refusal::unavailable());
+                }
+            })
         };
-        self.client.jobs.push(&self.client.tasks, Box::pin(job));
+        let pushed = self.client.jobs.try_push(&self.client.tasks, answer, job);
+        if let Err(answer) = pushed {
+            answer.refuse(&rate_limited());
+        }
     }
 }
