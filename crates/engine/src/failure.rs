@@ -3,9 +3,11 @@
 use std::{
     error::Error,
     fmt::Write as _,
+    panic::AssertUnwindSafe,
     sync::atomic::{AtomicI64, AtomicU64, Ordering},
 };
 
+use futures_util::FutureExt as _;
 use sealroom_domain::{
     ErrorCode, Extra, Refusal, Timestamp,
     ports::{BoxError, Clock, StoreError},
@@ -55,6 +57,15 @@ impl Failures {
         let request_id = format!("{:x}-{number:x}", now.as_micros());
         tracing::error!(attempt, request_id, cause = %chain(error), "request failed");
         Refusal::new(ErrorCode::Internal).with(Extra::RequestId(request_id.into()))
+    }
+}
+
+/// A call of a port whose panic is a failure like any other: adapters may be a host's own code, and one that panics
+/// must not take a task of ours along.
+pub(crate) async fn unwinding<T>(call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    match AssertUnwindSafe(call).catch_unwind().await {
+        Ok(result) => result,
+        Err(_panic) => Err(StoreError::internal("the adapter panicked")),
     }
 }
 

@@ -10,8 +10,10 @@
 //! This crate must never know a driver, a wire format, HTTP or Socket.IO.
 
 mod chat;
+mod deadline;
 mod failure;
 mod feeds;
+mod latch;
 mod published;
 mod session;
 mod subscriber;

@@ -4,7 +4,7 @@ use std::{
     collections::HashSet,
     sync::{
         Arc, OnceLock, Weak,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
 };
 
@@ -15,6 +15,7 @@ use sealroom_domain::{
 
 use crate::{
     Subscriber,
+    latch::Latch,
     users_online::{OnlineUser, UsersOnline},
 };
 
@@ -26,6 +27,8 @@ pub struct Session {
     user: Arc<OnlineUser>,
     users: Arc<UsersOnline>,
     groups: Mutex<JoinedGroups>,
+    /// Set when its place among the user's sockets is given back.
+    exited: Latch,
     unacked: AtomicUsize,
     /// Weak: the subscriber holds the session.
     socket: OnceLock<Weak<dyn Subscriber>>,
@@ -44,6 +47,7 @@ impl Session {
             user,
             users,
             groups: Mutex::default(),
+            exited: Latch::default(),
             unacked: AtomicUsize::new(0),
             socket: OnceLock::new(),
         }
@@ -98,11 +102,12 @@ impl Session {
         }
     }
 
-    /// Notes a group as joined, also while the join is under way.
+    /// Notes a group as joined, also while the join is under way. The feeds alone call this and [`Session::exit`],
+    /// with the feed locked: so what is noted here is what is subscribed there.
     pub(crate) fn enter(&self, group_id: GroupId, limit: Option<usize>) -> Result<(), Refusal> {
         let mut groups = self.groups.lock();
         if groups.closed {
-            return Err(ErrorCode::ShuttingDown.into());
+            return Err(Refusal::unavailable());
         }
         if let Some(limit) = limit
             && groups.joined.len() >= limit
@@ -118,44 +123,38 @@ impl Session {
         self.groups.lock().joined.remove(&group_id);
     }
 
-    /// No group is joined from here on; answers those that were.
+    /// Nothing can be joined from here on, and the place among the user's sockets is given back. Answers what is
+    /// joined, for the caller to leave.
     pub(crate) fn close(&self) -> Vec<GroupId> {
+        self.give_place_back();
         let mut groups = self.groups.lock();
         groups.closed = true;
-        groups.joined.drain().collect()
+        groups.joined.iter().copied().collect()
     }
 
-    /// Takes one of the places for sends without an answer. [`Session::sent`] gives it back.
+    fn give_place_back(&self) {
+        if self.exited.set() {
+            self.users.exit(self.principal.user_id);
+        }
+    }
+
+    /// Takes one of the places for sends without an answer. [`Session::end_send`] gives it back.
     pub(crate) fn begin_send(&self, limit: Option<usize>) -> bool {
         let before = self.unacked.fetch_add(1, Ordering::Relaxed);
         let allowed = limit.is_none_or(|limit| before < limit);
         if !allowed {
-            self.sent();
+            self.end_send();
         }
         allowed
     }
 
-    pub(crate) fn sent(&self) {
+    pub(crate) fn end_send(&self) {
         self.unacked.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.users.exit(self.principal.user_id);
-    }
-}
-
-/// A flag that is set once.
-#[derive(Debug, Default)]
-pub(crate) struct Once(AtomicBool);
-
-impl Once {
-    pub(crate) fn set(&self) {
-        self.0.store(true, Ordering::Release);
-    }
-
-    pub(crate) fn is_set(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.give_place_back();
     }
 }

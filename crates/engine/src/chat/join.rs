@@ -7,10 +7,14 @@ use sealroom_domain::{
     ports::{Cursor, Page},
 };
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::Chat;
-use crate::{Reply, Session, Subscriber, feeds::Unmuted};
+use crate::{
+    Reply, Session, Subscriber,
+    deadline::in_time,
+    feeds::{SubscribeError, Terms, Unmuted},
+};
 
 /// What a socket asks for when it joins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,29 +63,23 @@ impl Chat {
         reply: Reply<Joined>,
     ) {
         let group_id = request.group_id;
-        let begin = timeout_at(deadline, self.begin_join(session, group_id)).await;
-        if let Err(refusal) = begin.unwrap_or_else(|_elapsed| Err(Refusal::unavailable())) {
-            return reply(Err(refusal));
-        }
-        let prepare = timeout_at(deadline, self.prepare_join(session, subscriber, request)).await;
-        match prepare.unwrap_or_else(|_elapsed| Err(Refusal::unavailable())) {
-            Ok(joined) => {
-                let mut reply = Some(reply);
-                let answer = || {
-                    if let Some(reply) = reply.take() {
-                        reply(Ok(joined));
-                    }
-                };
-                let unmuted = self.feeds.unmute(group_id, session, answer);
-                if let (Unmuted::Gone, Some(reply)) = (unmuted, reply) {
-                    session.exit(group_id);
-                    reply(Err(ErrorCode::NotAMember.into()));
-                }
-            }
+        let prepared = self.prepare_in_time(session, subscriber, request, deadline).await;
+        let joined = match prepared {
+            Ok(joined) => joined,
             Err(refusal) => {
                 self.feeds.cancel(group_id, session);
-                reply(Err(refusal));
+                return reply(Err(refusal));
             }
+        };
+        let mut reply = Some(reply);
+        let answer = || {
+            if let Some(reply) = reply.take() {
+                reply(Ok(joined));
+            }
+        };
+        let unmuted = self.feeds.unmute(group_id, session, answer);
+        if let (Unmuted::Gone, Some(reply)) = (unmuted, reply) {
+            reply(Err(self.why_gone(group_id, session).await));
         }
     }
 
@@ -92,14 +90,31 @@ impl Chat {
         Ok(())
     }
 
-    async fn begin_join(&self, session: &Session, group_id: GroupId) -> Result<(), Refusal> {
-        self.check_open()?;
-        session.check_lease(self.ports.clock.now())?;
-        // Before anything else, so that an outsider cannot tell by the time whether there is such a group.
-        if self.role(group_id, session.user_id()).await?.is_none() {
-            return Err(ErrorCode::NotAMember.into());
+    /// Prepares a join until its own deadline, or that of a send which its answer holds back.
+    async fn prepare_in_time(
+        &self,
+        session: &Arc<Session>,
+        subscriber: &Arc<dyn Subscriber>,
+        request: JoinRequest,
+        deadline: Instant,
+    ) -> Result<Joined, Refusal> {
+        let group_id = request.group_id;
+        let due = || {
+            self.feeds
+                .due(group_id, session)
+                .map_or(deadline, |due| due.min(deadline))
+        };
+        let prepared = in_time(self.prepare_join(session, subscriber, request), due).await;
+        prepared.unwrap_or_else(|| Err(Refusal::unavailable()))
+    }
+
+    /// A subscription that did not last until the answer: its user was removed, or its socket was sent away.
+    async fn why_gone(&self, group_id: GroupId, session: &Session) -> Refusal {
+        match self.role(group_id, session.user_id()).await {
+            Ok(None) => ErrorCode::NotAMember.into(),
+            Ok(Some(_)) => Refusal::unavailable(),
+            Err(refusal) => refusal,
         }
-        session.enter(group_id, self.options.limits.groups_per_socket)
     }
 
     async fn prepare_join(
@@ -109,15 +124,25 @@ impl Chat {
         request: JoinRequest,
     ) -> Result<Joined, Refusal> {
         let group_id = request.group_id;
+        self.check_open()?;
+        session.check_lease(self.ports.clock.now())?;
+        // Before anything else, so that an outsider cannot tell by the time whether there is such a group.
+        if self.role(group_id, session.user_id()).await?.is_none() {
+            return Err(ErrorCode::NotAMember.into());
+        }
         let log_id = self.log_id().await?;
         let same_log = request.log_id.is_none_or(|asked| asked == log_id);
         let after = request.after_seq.filter(|_| same_log);
-        let position = self
-            .feeds
-            .subscribe(group_id, session, subscriber, after)
-            .await
-            .map_err(|error| self.failed("find the end of a log", &error))?
-            .ok_or(ErrorCode::NotAMember)?;
+        let terms = Terms {
+            recovers_after: after,
+            groups_limit: self.options.limits.groups_per_socket,
+        };
+        let result = self.feeds.subscribe(group_id, session, subscriber, terms).await;
+        let position = result.map_err(|error| match error {
+            SubscribeError::UnknownGroup => ErrorCode::NotAMember.into(),
+            SubscribeError::Refused(refusal) => refusal,
+            SubscribeError::Store(error) => self.failed("find the end of a log", &error),
+        })?;
         // Once more, now that the feed would see a removal: one that came before the subscription shows here, one
         // that comes after it evicts.
         if self.role(group_id, session.user_id()).await?.is_none() {

@@ -24,9 +24,9 @@ pub use self::{
     send::{MessageDraft, Sent},
 };
 use crate::{
-    failure::Failures,
+    failure::{Failures, unwinding},
     feeds::Feeds,
-    session::Once,
+    latch::Latch,
     users_online::UsersOnline,
     writer::{Writer, WriterOptions, WriterParts},
 };
@@ -126,7 +126,7 @@ pub struct Chat {
     writer: Arc<Writer>,
     users_online: Arc<UsersOnline>,
     log_id: OnceCell<LogId>,
-    draining: Once,
+    draining: Latch,
     tasks: TaskTracker,
     /// The changes of [`Chat::detached`] that are under way.
     changes: TaskTracker,
@@ -175,7 +175,7 @@ impl Chat {
             writer: Arc::new(writer),
             users_online,
             log_id: OnceCell::new(),
-            draining: Once::default(),
+            draining: Latch::default(),
             tasks,
             changes: TaskTracker::new(),
         })
@@ -229,9 +229,7 @@ impl Chat {
 
     /// The role of one user in one group.
     async fn role(&self, group_id: GroupId, user_id: UserId) -> Result<Option<Role>, Refusal> {
-        self.ports
-            .memberships
-            .roles(&[(group_id, user_id)])
+        unwinding(self.ports.memberships.roles(&[(group_id, user_id)]))
             .await
             .map(|roles| roles.first().copied().flatten())
             .map_err(|error| self.failed("ask for a role", &error))

@@ -77,7 +77,7 @@ impl Chat {
         };
         let session = session.clone();
         let receipt = Receipt::new(Some(origin), move |result| {
-            session.sent();
+            session.end_send();
             reply(sent(result));
         });
         self.writer.submit(entry, receipt);

@@ -6,8 +6,10 @@ use std::{
     sync::Arc,
 };
 
-use sealroom_domain::{GroupId, RemovalReason, Seq, UserId};
+use sealroom_domain::{GroupId, Refusal, RemovalReason, Seq, UserId};
+use tokio::time::Instant;
 
+use super::subscription::Subscription;
 use crate::{
     Published, Session, Subscriber,
     writer::{Receipt, Written},
@@ -37,37 +39,6 @@ pub(crate) struct Offer {
     pub(crate) receipt: Option<Receipt>,
 }
 
-#[derive(Debug)]
-struct Subscription {
-    session: Arc<Session>,
-    subscriber: Arc<dyn Subscriber>,
-    /// The first entry that it gets live.
-    from: Seq,
-    /// Entries after this one, and before those that it gets live, are part of the join's answer.
-    recovers_after: Option<Seq>,
-    mode: Mode,
-}
-
-#[derive(Debug)]
-enum Mode {
-    /// Gets entries as they come.
-    Live,
-    /// A join is under way: entries wait until its answer is out.
-    Muted {
-        /// The first entry that is not part of the answer.
-        position: Seq,
-        held: Vec<Held>,
-        /// It was live before: a join that fails leaves it so.
-        was_live: bool,
-    },
-}
-
-#[derive(Debug)]
-enum Held {
-    Entry(Arc<Published>),
-    Receipt(Receipt, Arc<Published>),
-}
-
 /// How a subscription ended a join.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unmuted {
@@ -77,9 +48,14 @@ pub(crate) enum Unmuted {
     Gone,
 }
 
-/// A feed that is retired cannot be used.
+/// Why there is no subscription.
 #[derive(Debug)]
-pub(crate) struct Retired;
+pub(crate) enum NotSubscribed {
+    /// The feed was retired, or lost its position, in the meantime.
+    TryAgain,
+    /// The session may not.
+    Refused(Refusal),
+}
 
 impl Offer {
     /// An entry for whose delivery nobody waits.
@@ -92,8 +68,6 @@ impl Offer {
 }
 
 impl FeedState {
-    /// Entries that a muted subscription holds at most. A join that takes longer loses its place.
-    const HELD_MAX: usize = 1024;
     /// Entries that wait for those in front of them at most; what does not fit is read from the log.
     const AHEAD_MAX: usize = 1024;
 
@@ -186,35 +160,40 @@ impl FeedState {
         session: &Arc<Session>,
         subscriber: &Arc<dyn Subscriber>,
         recovers_after: Option<Seq>,
-    ) -> Result<Option<Seq>, Retired> {
-        if self.retired {
-            return Err(Retired);
-        }
-        let Some(position) = self.next else {
-            return Ok(None);
+        groups_limit: Option<usize>,
+    ) -> Result<Seq, NotSubscribed> {
+        let Some(position) = self.next.filter(|_| !self.retired) else {
+            return Err(NotSubscribed::TryAgain);
         };
+        session
+            .enter(self.group_id, groups_limit)
+            .map_err(NotSubscribed::Refused)?;
         if let Some(present) = self.find(session) {
-            if let Mode::Live = present.mode {
-                present.mode = Mode::Muted {
-                    position,
-                    held: Vec::new(),
-                    was_live: true,
-                };
-            }
+            present.mute(position, recovers_after);
         } else {
-            self.subscriptions.push(Subscription {
-                session: session.clone(),
-                subscriber: subscriber.clone(),
-                from: position,
-                recovers_after,
-                mode: Mode::Muted {
-                    position,
-                    held: Vec::new(),
-                    was_live: false,
-                },
-            });
+            let new = Subscription::new(session.clone(), subscriber.clone(), position, recovers_after);
+            self.subscriptions.push(new);
         }
-        Ok(Some(position))
+        Ok(position)
+    }
+
+    /// When the first of a session's sends that its join holds back must be answered.
+    pub(crate) fn due(&self, session: &Arc<Session>) -> Option<Instant> {
+        self.subscriptions.iter().find(|one| one.is_of(session))?.due()
+    }
+
+    /// When the first entry that waits for those in front of it must be answered.
+    pub(crate) fn first_deadline(&self) -> Option<Instant> {
+        self.ahead
+            .values()
+            .filter_map(|offer| offer.receipt.as_ref())
+            .map(|receipt| receipt.deadline)
+            .min()
+    }
+
+    /// Whether nobody would miss it. One whose position is not known yet has somebody on the way.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.subscriptions.is_empty() && !self.filling && self.next.is_some()
     }
 
     /// Ends a join: `answer` first, then what was held, then live.
@@ -232,19 +211,14 @@ impl FeedState {
     /// Ends a join that failed: a subscription that was live before is so again.
     pub(crate) fn cancel(&mut self, session: &Arc<Session>) {
         let Some(present) = self.find(session) else { return };
-        let was_live = matches!(present.mode, Mode::Live | Mode::Muted { was_live: true, .. });
-        if !was_live || present.go_live().is_err() {
+        if !present.was_live() || present.go_live().is_err() {
             self.unsubscribe(session);
         }
     }
 
     /// Nothing more for this session.
     pub(crate) fn unsubscribe(&mut self, session: &Arc<Session>) {
-        if let Some(index) = self
-            .subscriptions
-            .iter()
-            .position(|one| Arc::ptr_eq(&one.session, session))
-        {
+        if let Some(index) = self.subscriptions.iter().position(|one| one.is_of(session)) {
             let gone = self.subscriptions.swap_remove(index);
             gone.session.exit(self.group_id);
             gone.release();
@@ -261,9 +235,7 @@ impl FeedState {
     }
 
     fn find(&mut self, session: &Arc<Session>) -> Option<&mut Subscription> {
-        self.subscriptions
-            .iter_mut()
-            .find(|one| Arc::ptr_eq(&one.session, session))
+        self.subscriptions.iter_mut().find(|one| one.is_of(session))
     }
 
     fn keep_ahead(&mut self, seq: Seq, offer: Offer) {
@@ -273,7 +245,8 @@ impl FeedState {
             Slot::Vacant(slot) if has_room || offer.receipt.is_some() => {
                 slot.insert(offer);
             }
-            Slot::Vacant(_) => {}
+            // Not kept, but known to be there: it is read from the log.
+            Slot::Vacant(_) => self.head = self.head.max(seq),
             // Read from the log before its writer came to tell.
             Slot::Occupied(mut slot) => {
                 if offer.receipt.is_some() {
@@ -338,12 +311,8 @@ impl FeedState {
         if let Some(origin) = &receipt.origin {
             let seq = entry.entry().seq;
             match self.find(&origin.session) {
-                Some(Subscription {
-                    mode: Mode::Muted { held, position, .. },
-                    ..
-                }) if seq >= *position => {
-                    held.push(Held::Receipt(receipt, entry));
-                    return;
+                Some(subscription) if subscription.holds_back(seq) => {
+                    return subscription.hold(receipt, entry);
                 }
                 Some(subscription) if subscription.covers(seq) => {}
                 _ => {
@@ -369,77 +338,16 @@ impl FeedState {
     }
 
     fn evict(&mut self, user_id: UserId, reason: RemovalReason) {
-        let (evicted, kept) = mem::take(&mut self.subscriptions)
+        let (evicted, kept): (Vec<_>, Vec<_>) = mem::take(&mut self.subscriptions)
             .into_iter()
             .partition(|one| one.session.user_id() == user_id);
         self.subscriptions = kept;
         for subscription in evicted {
-            let subscription: Subscription = subscription;
             subscription.session.exit(self.group_id);
             let subscriber = subscription.subscriber.clone();
             // What was held came before the removal, or is it.
             subscription.release();
             subscriber.removed_from_group(self.group_id, reason);
         }
-    }
-}
-
-impl Subscription {
-    /// Whether the session gets this entry through its joins.
-    fn covers(&self, seq: Seq) -> bool {
-        seq >= self.from || self.recovers_after.is_some_and(|after| seq > after)
-    }
-
-    /// Takes entries; `false` where nothing more can be taken.
-    fn take(&mut self, entries: &[Arc<Published>]) -> bool {
-        match &mut self.mode {
-            Mode::Live => self.subscriber.deliver(entries).is_ok(),
-            Mode::Muted { held, .. } if held.len() + entries.len() <= FeedState::HELD_MAX => {
-                held.extend(entries.iter().cloned().map(Held::Entry));
-                true
-            }
-            Mode::Muted { .. } => {
-                self.subscriber.position_lost();
-                false
-            }
-        }
-    }
-
-    /// Delivers what was held, each answer after its entry.
-    fn go_live(&mut self) -> Result<(), crate::Gone> {
-        let Mode::Muted { held, .. } = mem::replace(&mut self.mode, Mode::Live) else {
-            return Ok(());
-        };
-        let mut result = Ok(());
-        for one in held {
-            match one {
-                Held::Entry(entry) if result.is_ok() => {
-                    result = self.subscriber.deliver(std::slice::from_ref(&entry));
-                }
-                Held::Entry(_) => {}
-                Held::Receipt(receipt, entry) => receipt.answer(Ok(Written::New(entry))),
-            }
-        }
-        result
-    }
-
-    /// The subscription ends in the middle of a join: one that was live before gets what it would have had, and
-    /// sends that wait are answered after their entries.
-    fn release(mut self) {
-        if let Mode::Muted {
-            held,
-            was_live: false,
-            ..
-        } = &mut self.mode
-        {
-            for one in mem::take(held) {
-                if let Held::Receipt(receipt, entry) = one {
-                    let _ = self.subscriber.deliver(std::slice::from_ref(&entry));
-                    receipt.answer(Ok(Written::New(entry)));
-                }
-            }
-        }
-        // Its failing closes the socket, which is what is left to do.
-        let _ = self.go_live();
     }
 }

@@ -1,6 +1,7 @@
 //! The feeds of all groups that somebody on this server has joined.
 
 mod feed;
+mod subscription;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -10,24 +11,25 @@ use std::{
 
 use parking_lot::{Mutex, RwLock};
 use sealroom_domain::{
-    GroupId, Seq,
+    GroupId, Refusal, Seq,
     ports::{Clock, Cursor, GroupLog, PageLimit, StoreError},
 };
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::task::TaskTracker;
 
-use self::feed::FeedState;
+use self::feed::{FeedState, NotSubscribed};
 pub(crate) use self::feed::{Offer, Unmuted};
 use crate::{
     Published, Session, Subscriber,
-    failure::Failures,
+    deadline::in_time,
+    failure::{Failures, unwinding},
     writer::{Receipt, Written},
 };
 
 type Feed = Mutex<FeedState>;
 
-/// Ordered fan-out to the sockets of this server. The guide of a group's order is its log alone: what does not come
-/// in order, or not at all, is read from there.
+/// Ordered fan-out to the sockets of this server. The log alone knows a group's order: what does not come in order,
+/// or not at all, is read from there.
 #[derive(Debug)]
 pub(crate) struct Feeds {
     by_group: RwLock<HashMap<GroupId, Arc<Feed>>>,
@@ -37,6 +39,26 @@ pub(crate) struct Feeds {
     failures: Arc<Failures>,
     tasks: TaskTracker,
     page: PageLimit,
+}
+
+/// How a session subscribes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms {
+    /// The place after which the join's answer covers what came before the subscription.
+    pub(crate) recovers_after: Option<Seq>,
+    /// The most groups that the session may have joined.
+    pub(crate) groups_limit: Option<usize>,
+}
+
+/// Why a session is not subscribed.
+#[derive(Debug)]
+pub(crate) enum SubscribeError {
+    /// There is no such group.
+    UnknownGroup,
+    /// The session may not.
+    Refused(Refusal),
+    /// The end of the log is not known.
+    Store(StoreError),
 }
 
 /// Groups whose log may have grown without this server having heard of it.
@@ -77,44 +99,55 @@ impl Feeds {
         };
         feed.lock().offer(offers);
         self.fill_if_behind(group_id, &feed, Seq::ZERO);
+        if feed.lock().is_idle() {
+            // A removal, or sockets that took nothing more, may have left nobody.
+            self.retire_if_idle(group_id, &feed);
+        }
     }
 
-    /// Subscribes a socket, muted, and answers the first place that it gets live; `None` where there is no such group.
-    /// `recovers_after` is the place after which the join's answer covers what came before.
+    /// Subscribes a socket, muted, and answers the first place that it gets live.
     pub(crate) async fn subscribe(
         self: &Arc<Self>,
         group_id: GroupId,
         session: &Arc<Session>,
         subscriber: &Arc<dyn Subscriber>,
-        recovers_after: Option<Seq>,
-    ) -> Result<Option<Seq>, StoreError> {
+        terms: Terms,
+    ) -> Result<Seq, SubscribeError> {
         loop {
             let feed = self.present_or_new(group_id);
             let unknown = feed.lock().position().is_none();
-            if unknown && !self.start(group_id, &feed).await? {
-                return Ok(None);
+            if unknown && !self.start(group_id, &feed).await.map_err(SubscribeError::Store)? {
+                return Err(SubscribeError::UnknownGroup);
             }
-            // A feed that was retired, or lost its position, since the line before: once more.
-            if let Ok(Some(position)) = feed.lock().subscribe(session, subscriber, recovers_after) {
-                return Ok(Some(position));
+            let result = feed
+                .lock()
+                .subscribe(session, subscriber, terms.recovers_after, terms.groups_limit);
+            match result {
+                Ok(position) => return Ok(position),
+                Err(NotSubscribed::TryAgain) => {}
+                Err(NotSubscribed::Refused(refusal)) => {
+                    self.retire_if_idle(group_id, &feed);
+                    return Err(SubscribeError::Refused(refusal));
+                }
             }
         }
     }
 
     /// Ends a join: `answer` is called, if the subscription still stands, before anything that follows it.
     pub(crate) fn unmute(&self, group_id: GroupId, session: &Arc<Session>, answer: impl FnOnce()) -> Unmuted {
-        match self.present(group_id) {
-            Some(feed) => feed.lock().unmute(session, answer),
-            None => Unmuted::Gone,
-        }
+        let mut unmuted = Unmuted::Gone;
+        self.change(group_id, |feed| unmuted = feed.unmute(session, answer));
+        unmuted
+    }
+
+    /// When the first of a session's sends that its join holds back must be answered.
+    pub(crate) fn due(&self, group_id: GroupId, session: &Arc<Session>) -> Option<Instant> {
+        self.present(group_id)?.lock().due(session)
     }
 
     /// Ends a join that failed.
     pub(crate) fn cancel(&self, group_id: GroupId, session: &Arc<Session>) {
         self.change(group_id, |feed| feed.cancel(session));
-        if self.present(group_id).is_none() {
-            session.exit(group_id);
-        }
     }
 
     /// Nothing more of this group for a session.
@@ -154,8 +187,14 @@ impl Feeds {
 
     fn change(&self, group_id: GroupId, change: impl FnOnce(&mut FeedState)) {
         if let Some(feed) = self.present(group_id) {
-            change(&mut feed.lock());
-            self.retire_if_idle(group_id, &feed);
+            let is_idle = {
+                let mut feed = feed.lock();
+                change(&mut feed);
+                feed.is_idle()
+            };
+            if is_idle {
+                self.retire_if_idle(group_id, &feed);
+            }
         }
     }
 
@@ -172,7 +211,7 @@ impl Feeds {
 
     /// Reads where the log ends; `false` where there is no such group.
     async fn start(self: &Arc<Self>, group_id: GroupId, feed: &Arc<Feed>) -> Result<bool, StoreError> {
-        let result = self.log.heads(&[group_id]).await;
+        let result = unwinding(self.log.heads(&[group_id])).await;
         let head = match result {
             Ok(heads) => heads
                 .into_iter()
@@ -203,9 +242,10 @@ impl Feeds {
     async fn fill(self: Arc<Self>, group_id: GroupId, feed: Arc<Feed>, mut after: Seq) {
         let mut deadline = Instant::now() + FILL_DEADLINE;
         loop {
-            let read = self.log.read(group_id, Cursor::After(after), self.page);
-            match timeout_at(deadline, read).await {
-                Ok(Ok(Some(page))) => {
+            let due = || fill_due(&feed, deadline);
+            let read = unwinding(self.log.read(group_id, Cursor::After(after), self.page));
+            match in_time(read, due).await {
+                Some(Ok(Some(page))) => {
                     let entries = page.entries.into_iter().map(Published::new).collect();
                     let Some(next) = feed.lock().fill(entries, page.head) else {
                         break;
@@ -216,14 +256,15 @@ impl Feeds {
                         continue;
                     }
                 }
-                Ok(Ok(None)) => deadline = Instant::now(),
-                Ok(Err(error)) => {
+                // No such group any more: nothing will fill the gap.
+                Some(Ok(None)) => deadline = Instant::now(),
+                Some(Err(error)) => {
                     self.failures
                         .store(&*self.clock, "read what a feed missed", &error);
                 }
-                Err(_elapsed) => {}
+                None => {}
             }
-            if Instant::now() >= deadline {
+            if Instant::now() >= fill_due(&feed, deadline) {
                 tracing::warn!(%group_id, "a feed lost its place: its sockets are sent away to recover");
                 feed.lock().lose_position();
                 break;
@@ -248,7 +289,8 @@ impl Feeds {
                     .filter(|group_id| self.present(*group_id).is_some())
                     .collect()
             };
-            let heads = timeout_at(Instant::now() + FILL_DEADLINE, self.log.heads(&groups)).await;
+            let heads = unwinding(self.log.heads(&groups));
+            let heads = timeout_at(Instant::now() + FILL_DEADLINE, heads).await;
             let Ok(Ok(heads)) = heads else {
                 self.suspects.lock().groups.extend(groups);
                 sleep(SUSPECT_PAUSE).await;
@@ -261,6 +303,13 @@ impl Feeds {
             }
         }
     }
+}
+
+/// A gap must be filled by the deadline, or before: somebody may wait for the answer to an entry behind it.
+fn fill_due(feed: &Feed, deadline: Instant) -> Instant {
+    feed.lock()
+        .first_deadline()
+        .map_or(deadline, |first| first.min(deadline))
 }
 
 /// Nobody has joined: only the sender gets its own entry.

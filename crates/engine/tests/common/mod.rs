@@ -1,9 +1,12 @@
 //! A chat over in-memory adapters that take their time, and sockets that write down what they get.
 #![expect(clippy::unwrap_used, unreachable_pub, reason = "test code")]
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -51,7 +54,15 @@ pub struct SlowLog {
     /// Reads fail, appends do not.
     pub unreadable: AtomicBool,
     /// Each append takes this long.
-    pub hang_for: Mutex<std::time::Duration>,
+    pub hang_for: Mutex<Duration>,
+    /// Each read takes this long, after it was answered.
+    pub reads_take: Mutex<Duration>,
+    /// Heads take this long before they are looked up.
+    pub heads_take: Mutex<Duration>,
+    /// Heads take this long after they were looked up.
+    pub heads_answer_late: Mutex<Duration>,
+    /// The next question for roles panics.
+    pub roles_panic: AtomicBool,
     /// The last place of the only group that a test uses.
     committed: Mutex<Seq>,
 }
@@ -65,6 +76,10 @@ impl SlowLog {
             down: AtomicBool::new(false),
             unreadable: AtomicBool::new(false),
             hang_for: Mutex::default(),
+            reads_take: Mutex::default(),
+            heads_take: Mutex::default(),
+            heads_answer_late: Mutex::default(),
+            roles_panic: AtomicBool::new(false),
             committed: Mutex::new(Seq::ZERO),
         }
     }
@@ -103,8 +118,7 @@ impl GroupLog for SlowLog {
     async fn append(&self, batch: Vec<NewEntry>) -> Result<Vec<Result<Appended, RefusedEntry>>, StoreError> {
         self.pause().await;
         self.check()?;
-        let hang_for = *self.hang_for.lock();
-        tokio::time::sleep(hang_for).await;
+        pass(&self.hang_for).await;
         let result = self.store.append(batch).await;
         for outcome in result.iter().flatten() {
             if let Ok(Appended::New(entry)) = outcome {
@@ -131,6 +145,7 @@ impl GroupLog for SlowLog {
             return Err(StoreError::unavailable("unreadable"));
         }
         let page = self.store.read(group_id, cursor, limit).await;
+        pass(&self.reads_take).await;
         self.pause().await;
         page
     }
@@ -138,9 +153,18 @@ impl GroupLog for SlowLog {
     async fn heads(&self, groups: &[GroupId]) -> Result<Vec<(GroupId, Seq)>, StoreError> {
         self.pause().await;
         self.check()?;
+        pass(&self.heads_take).await;
         let heads = self.store.heads(groups).await;
+        pass(&self.heads_answer_late).await;
         self.pause().await;
         heads
+    }
+}
+
+async fn pass(duration: &Mutex<Duration>) {
+    let duration = *duration.lock();
+    if !duration.is_zero() {
+        tokio::time::sleep(duration).await;
     }
 }
 
@@ -152,6 +176,10 @@ pub struct SlowMemberships(pub Arc<SlowLog>);
 impl Memberships for SlowMemberships {
     async fn roles(&self, pairs: &[(GroupId, UserId)]) -> Result<Vec<Option<Role>>, StoreError> {
         self.0.pause().await;
+        assert!(
+            !self.0.roles_panic.swap(false, Ordering::Relaxed),
+            "a defect of the host"
+        );
         let roles = self.0.store.roles(pairs).await;
         self.0.pause().await;
         roles
@@ -331,7 +359,7 @@ impl Socket {
             log_id: None,
             limit: Some(3),
         };
-        let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(4);
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(4);
         let reply = Box::new(move |joined: Result<Joined, _>| match joined {
             Ok(joined) => recorder.note(Seen::Joined {
                 after,

@@ -1,0 +1,189 @@
+//! One socket's place in one group's feed.
+
+use std::{mem, sync::Arc};
+
+use sealroom_domain::Seq;
+use tokio::time::Instant;
+
+use crate::{
+    Gone, Published, Session, Subscriber,
+    writer::{Receipt, Written},
+};
+
+/// What a socket gets of a group's feed.
+#[derive(Debug)]
+pub(super) struct Subscription {
+    pub(super) session: Arc<Session>,
+    pub(super) subscriber: Arc<dyn Subscriber>,
+    /// The first entry that it gets live.
+    from: Seq,
+    /// Entries after this one, and before those that it gets live, are part of the join's answer.
+    recovers_after: Option<Seq>,
+    mode: Mode,
+}
+
+#[derive(Debug)]
+enum Mode {
+    /// Gets entries as they come.
+    Live,
+    /// A join is under way: entries wait until its answer is out.
+    Muted {
+        /// The first entry that is not part of the answer.
+        position: Seq,
+        held: Vec<Held>,
+        held_bytes: usize,
+        /// It was live before: a join that fails leaves it so.
+        was_live: bool,
+    },
+}
+
+#[derive(Debug)]
+enum Held {
+    Entry(Arc<Published>),
+    /// The answer to one of the session's own sends, which comes after its entry.
+    Receipt(Receipt, Arc<Published>),
+}
+
+/// Bytes of entries that a muted subscription holds at most: as much as may wait for a socket. A join that takes
+/// longer than that loses its place.
+const HELD_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+impl Subscription {
+    /// A subscription of a join that begins.
+    pub(super) fn new(
+        session: Arc<Session>,
+        subscriber: Arc<dyn Subscriber>,
+        position: Seq,
+        recovers_after: Option<Seq>,
+    ) -> Self {
+        let mode = Mode::muted(position, false);
+        Self {
+            session,
+            subscriber,
+            from: position,
+            recovers_after,
+            mode,
+        }
+    }
+
+    pub(super) fn is_of(&self, session: &Arc<Session>) -> bool {
+        Arc::ptr_eq(&self.session, session)
+    }
+
+    /// A further join begins.
+    pub(super) fn mute(&mut self, position: Seq, recovers_after: Option<Seq>) {
+        self.recovers_after = earliest(self.recovers_after, recovers_after);
+        if let Mode::Live = self.mode {
+            self.mode = Mode::muted(position, true);
+        }
+    }
+
+    /// Whether it was live before the join that is under way.
+    pub(super) fn was_live(&self) -> bool {
+        matches!(self.mode, Mode::Live | Mode::Muted { was_live: true, .. })
+    }
+
+    /// Whether the session gets this entry through its joins.
+    pub(super) fn covers(&self, seq: Seq) -> bool {
+        seq >= self.from || self.recovers_after.is_some_and(|after| seq > after)
+    }
+
+    /// Whether this entry waits for the answer of a join.
+    pub(super) fn holds_back(&self, seq: Seq) -> bool {
+        matches!(self.mode, Mode::Muted { position, .. } if seq >= position)
+    }
+
+    /// Keeps the answer to a send until its entry is out.
+    pub(super) fn hold(&mut self, receipt: Receipt, entry: Arc<Published>) {
+        match &mut self.mode {
+            Mode::Muted { held, .. } => held.push(Held::Receipt(receipt, entry)),
+            Mode::Live => receipt.answer(Ok(Written::New(entry))),
+        }
+    }
+
+    /// When the first of the answers that it keeps must be out.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let Mode::Muted { held, .. } = &self.mode else {
+            return None;
+        };
+        held.iter()
+            .filter_map(|one| match one {
+                Held::Receipt(receipt, _) => Some(receipt.deadline),
+                Held::Entry(_) => None,
+            })
+            .min()
+    }
+
+    /// Takes entries; `false` where nothing more can be taken.
+    pub(super) fn take(&mut self, entries: &[Arc<Published>]) -> bool {
+        match &mut self.mode {
+            Mode::Live => self.subscriber.deliver(entries).is_ok(),
+            Mode::Muted { held, held_bytes, .. } if *held_bytes <= HELD_BYTES_MAX => {
+                *held_bytes += entries.iter().map(|entry| entry.entry().weight()).sum::<usize>();
+                held.extend(entries.iter().cloned().map(Held::Entry));
+                true
+            }
+            Mode::Muted { .. } => {
+                self.subscriber.position_lost();
+                false
+            }
+        }
+    }
+
+    /// Delivers what was held, each answer after its entry.
+    pub(super) fn go_live(&mut self) -> Result<(), Gone> {
+        let Mode::Muted { held, .. } = mem::replace(&mut self.mode, Mode::Live) else {
+            return Ok(());
+        };
+        let mut result = Ok(());
+        for one in held {
+            match one {
+                Held::Entry(entry) if result.is_ok() => {
+                    result = self.subscriber.deliver(std::slice::from_ref(&entry));
+                }
+                Held::Entry(_) => {}
+                Held::Receipt(receipt, entry) => receipt.answer(Ok(Written::New(entry))),
+            }
+        }
+        result
+    }
+
+    /// The subscription ends in the middle of a join: one that was live before gets what it would have had, and
+    /// sends that wait are answered after their entries.
+    pub(super) fn release(mut self) {
+        if let Mode::Muted {
+            held,
+            was_live: false,
+            ..
+        } = &mut self.mode
+        {
+            for one in mem::take(held) {
+                if let Held::Receipt(receipt, entry) = one {
+                    let _ = self.subscriber.deliver(std::slice::from_ref(&entry));
+                    receipt.answer(Ok(Written::New(entry)));
+                }
+            }
+        }
+        // Its failing closes the socket, which is what is left to do.
+        let _ = self.go_live();
+    }
+}
+
+impl Mode {
+    fn muted(position: Seq, was_live: bool) -> Self {
+        Self::Muted {
+            position,
+            held: Vec::new(),
+            held_bytes: 0,
+            was_live,
+        }
+    }
+}
+
+/// The earlier of two places; one that is known is earlier than none.
+fn earliest(one: Option<Seq>, other: Option<Seq>) -> Option<Seq> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
