@@ -1,6 +1,5 @@
 //! Slow, silent and panicking adapters at the worst moment: nothing leaks, nobody waits too long, nobody is closed
 //! without need.
-#![expect(clippy::unwrap_used, reason = "test code")]
 
 #[expect(dead_code, reason = "each test uses its part")]
 mod common;
