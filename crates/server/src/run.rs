@@ -105,7 +105,10 @@ impl Server {
         let router = sealroom_http::router(HttpParts {
             chat: chat.clone(),
             verifier,
-            readiness: Arc::new(StoreReadiness(store.clone())),
+            readiness: Arc::new(ServerReadiness {
+                store: store.clone(),
+                chat: chat.clone(),
+            }),
             options: HttpOptions::default(),
         });
         let router = router.layer(realtime.layer());
@@ -192,13 +195,16 @@ fn realtime_options(settings: &Settings) -> RealtimeOptions {
     }
 }
 
-/// Ready while the database answers.
+/// Ready while the database answers and the server does not drain.
 #[derive(Debug)]
-struct StoreReadiness(SqliteStore);
+struct ServerReadiness {
+    store: SqliteStore,
+    chat: Arc<Chat>,
+}
 
 #[async_trait]
-impl Readiness for StoreReadiness {
+impl Readiness for ServerReadiness {
     async fn check(&self) -> bool {
-        self.0.ping(PING).await.is_ok()
+        !self.chat.is_draining() && self.store.ping(PING).await.is_ok()
     }
 }

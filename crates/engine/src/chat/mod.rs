@@ -206,6 +206,11 @@ impl Chat {
         self.writer.close().await;
     }
 
+    /// Whether everything new is refused.
+    pub fn is_draining(&self) -> bool {
+        self.draining.is_set()
+    }
+
     /// The name of the log, asked once.
     async fn log_id(&self) -> Result<LogId, Refusal> {
         self.log_id
@@ -216,7 +221,7 @@ impl Chat {
     }
 
     fn check_open(&self) -> Result<(), Refusal> {
-        if self.draining.is_set() {
+        if self.is_draining() {
             Err(ErrorCode::ShuttingDown.into())
         } else {
             Ok(())
