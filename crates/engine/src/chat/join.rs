@@ -16,6 +16,9 @@ use crate::{
     feeds::{SubscribeError, Terms, Unmuted},
 };
 
+/// How often a join begins anew after a removal in its middle.
+const ATTEMPTS: usize = 3;
+
 /// What a socket asks for when it joins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JoinRequest {
@@ -62,25 +65,40 @@ impl Chat {
         deadline: Instant,
         reply: Reply<Joined>,
     ) {
+        let mut reply = Some(reply);
+        for _ in 0..ATTEMPTS {
+            match self
+                .try_join(session, subscriber, request.clone(), deadline, &mut reply)
+                .await
+            {
+                Ok(Unmuted::Live) => return,
+                // Removed meanwhile, and perhaps added again: the next attempt tells.
+                Ok(Unmuted::Gone) => {}
+                Err(refusal) => return refuse(reply, refusal),
+            }
+        }
+        refuse(reply, Refusal::unavailable());
+    }
+
+    async fn try_join(
+        &self,
+        session: &Arc<Session>,
+        subscriber: &Arc<dyn Subscriber>,
+        request: JoinRequest,
+        deadline: Instant,
+        reply: &mut Option<Reply<Joined>>,
+    ) -> Result<Unmuted, Refusal> {
         let group_id = request.group_id;
         let prepared = self.prepare_in_time(session, subscriber, request, deadline).await;
-        let joined = match prepared {
-            Ok(joined) => joined,
-            Err(refusal) => {
-                self.feeds.cancel(group_id, session);
-                return reply(Err(refusal));
-            }
-        };
-        let mut reply = Some(reply);
-        let answer = || {
+        if prepared.is_err() {
+            self.feeds.cancel(group_id, session);
+        }
+        let joined = prepared?;
+        Ok(self.feeds.unmute(group_id, session, || {
             if let Some(reply) = reply.take() {
                 reply(Ok(joined));
             }
-        };
-        let unmuted = self.feeds.unmute(group_id, session, answer);
-        if let (Unmuted::Gone, Some(reply)) = (unmuted, reply) {
-            reply(Err(self.why_gone(group_id, session).await));
-        }
+        }))
     }
 
     /// Leaves a group with this socket. Harmless where it has not joined.
@@ -106,15 +124,6 @@ impl Chat {
         };
         let prepared = in_time(self.prepare_join(session, subscriber, request), due).await;
         prepared.unwrap_or_else(|| Err(Refusal::unavailable()))
-    }
-
-    /// A subscription that did not last until the answer: its user was removed, or its socket was sent away.
-    async fn why_gone(&self, group_id: GroupId, session: &Session) -> Refusal {
-        match self.role(group_id, session.user_id()).await {
-            Ok(None) => ErrorCode::NotAMember.into(),
-            Ok(Some(_)) => Refusal::unavailable(),
-            Err(refusal) => refusal,
-        }
     }
 
     async fn prepare_join(
@@ -171,6 +180,12 @@ impl Chat {
             recover(&mut joined, after, page);
         }
         Ok(joined)
+    }
+}
+
+fn refuse(reply: Option<Reply<Joined>>, refusal: Refusal) {
+    if let Some(reply) = reply {
+        reply(Err(refusal));
     }
 }
 
