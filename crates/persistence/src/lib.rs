@@ -11,10 +11,13 @@
 //!
 //! This crate must never know a rule of the chat, a wire type, the environment or the wall clock.
 
+mod append;
 mod error;
+mod founding;
 mod fragments;
 mod log_id;
 mod migrate;
+mod page;
 mod rows;
 mod schema;
 mod sqlite;

@@ -66,6 +66,15 @@ pub(crate) fn user_id(
     valid(table, column, UserId::new(value))
 }
 
+/// A message's id, in `entries` or where the next one comes from.
+pub(crate) fn message_id(
+    table: &'static str,
+    column: &'static str,
+    value: i64,
+) -> Result<MessageId, Inconsistency> {
+    valid(table, column, MessageId::new(value))
+}
+
 /// A place in a log, in `groups` or `entries`.
 pub(crate) fn seq(table: &'static str, column: &'static str, value: i64) -> Result<Seq, Inconsistency> {
     valid(table, column, Seq::new(value))
@@ -148,7 +157,7 @@ impl EntryRow {
     fn message(self, sender_id: UserId) -> Result<Message, Inconsistency> {
         let id = present("message_id", self.message_id)?;
         Ok(Message {
-            id: valid("entries", "message_id", MessageId::new(id))?,
+            id: message_id("entries", "message_id", id)?,
             sender_id,
             key_epoch: self.key_epoch()?,
             sender_name: valid(
