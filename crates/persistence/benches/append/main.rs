@@ -41,7 +41,8 @@ fn main() {
     let rows = std::env::args()
         .find_map(|argument| argument.parse().ok())
         .unwrap_or(1_000_000);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    // One thread: otherwise the threads that wake each other are measured too.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
@@ -57,7 +58,12 @@ fn main() {
 }
 
 /// Measures one store; gives the ratio of each size of batch.
-async fn compare<S: GroupLog + Groups>(name: &str, store: &S, mut plain: impl Plain, rows: usize) -> Vec<f64> {
+async fn compare<S: GroupLog + Groups>(
+    name: &str,
+    store: &S,
+    mut plain: impl Plain,
+    rows: usize,
+) -> Vec<f64> {
     let groups = groups(store).await;
     // Groups of their own: the store trusts the heads of its groups.
     let mut heads: Vec<(GroupId, i64)> = self::groups(store).await.into_iter().map(|id| (id, 1)).collect();
@@ -79,7 +85,10 @@ async fn compare<S: GroupLog + Groups>(name: &str, store: &S, mut plain: impl Pl
                 .await,
             );
             inserted.push(
-                rate(size, async |offset| plain.insert(&plain_batch(&mut heads, size, offset)).await).await,
+                rate(size, async |offset| {
+                    plain.insert(&plain_batch(&mut heads, size, offset)).await
+                })
+                .await,
             );
         }
         let (appended, inserted) = (median(appended), median(inserted));

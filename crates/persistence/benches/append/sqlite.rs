@@ -1,7 +1,8 @@
 //! SQLite.
 
 use diesel::{
-    Connection as _, ExpressionMethods as _, RunQueryDsl as _, SqliteConnection, connection::SimpleConnection as _,
+    Connection as _, ExpressionMethods as _, RunQueryDsl as _, SqliteConnection,
+    connection::SimpleConnection as _,
 };
 use sealroom_persistence::{SqliteOptions, SqliteStore};
 
@@ -32,26 +33,23 @@ struct PlainSqlite(SqliteConnection);
 
 impl Plain for PlainSqlite {
     async fn insert(&mut self, rows: &[PlainRow]) {
-        // As the store does it: what blocks is not done on the threads of the runtime.
-        tokio::task::block_in_place(|| {
-            self.0
-                .immediate_transaction(|conn| {
-                    for row in rows {
-                        diesel::insert_into(entries::table)
-                            .values((
-                                row,
-                                entries::kind.eq(1),
-                                entries::at.eq(0),
-                                entries::actor_id.eq(1),
-                                entries::message_id.eq(row.seq),
-                                entries::sender_name.eq("Unknown"),
-                            ))
-                            .execute(conn)?;
-                    }
-                    diesel::QueryResult::Ok(())
-                })
-                .unwrap();
-        });
+        self.0
+            .immediate_transaction(|conn| {
+                for row in rows {
+                    diesel::insert_into(entries::table)
+                        .values((
+                            row,
+                            entries::kind.eq(1),
+                            entries::at.eq(0),
+                            entries::actor_id.eq(1),
+                            entries::message_id.eq(row.seq),
+                            entries::sender_name.eq("Unknown"),
+                        ))
+                        .execute(conn)?;
+                }
+                diesel::QueryResult::Ok(())
+            })
+            .unwrap();
     }
 
     async fn settle(&mut self) {
