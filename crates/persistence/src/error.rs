@@ -25,6 +25,9 @@ pub enum OpenError {
         /// What happened.
         source: BoxError,
     },
+    /// A copy into the database was begun and not finished.
+    #[error("the database holds a copy that was not finished: run copy again")]
+    Unfinished,
     /// A migration failed; the schema is as it was before that migration.
     #[error("the database schema cannot be brought up to date")]
     Migration {

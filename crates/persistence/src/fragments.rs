@@ -139,6 +139,13 @@ pub(crate) fn users_among(ids: Vec<i64>) -> _ {
     users::table.filter(users::id.eq_any(ids))
 }
 
+/// All groups, by ascending id; a row of it is a `LogRange`.
+#[cfg(all(feature = "sqlite", feature = "postgres"))]
+#[auto_type]
+pub(crate) fn all_groups() -> _ {
+    groups::table.order(groups::id.asc())
+}
+
 /// A user.
 #[auto_type]
 pub(crate) fn user(user_id: i64) -> _ {

@@ -8,13 +8,16 @@
 //!
 //! Whatever does not depend on the backend is written once: `schema` (tables), `rows` (private rows and their checked
 //! conversion to the model), `fragments` (queries without an executor), `append` (what an append decides), `page` (how
-//! a page is filled), `founding` (how a group begins), `migrate` and `error` (what a failure means). A backend adds its
+//! a page is filled), `founding` (how a group begins), `migrate` and `error` (what a failure means). `copy` moves a deployment from one to
+//! the other. A backend adds its
 //! connections and executors: `sqlite`, `postgres`. The migrations of a backend are in `migrations/<backend>` and are
 //! embedded.
 //!
 //! This crate must never know a rule of the chat, a wire type, the environment or the wall clock.
 
 mod append;
+#[cfg(all(feature = "postgres", feature = "sqlite"))]
+mod copy;
 mod error;
 mod founding;
 mod fragments;
@@ -28,6 +31,8 @@ mod schema;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+#[cfg(all(feature = "postgres", feature = "sqlite"))]
+pub use copy::{CopyError, CopyProgress, CopyReport, Counts, copy};
 pub use error::OpenError;
 pub use log_id::new_log_id;
 pub use migrate::MigrationStatus;

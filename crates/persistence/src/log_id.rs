@@ -15,6 +15,22 @@ pub fn new_log_id() -> std::io::Result<LogId> {
     LogId::new(name).map_err(std::io::Error::other)
 }
 
+/// In front of the name of a log that is being copied.
+#[cfg(feature = "postgres")]
+const COPYING: &str = "copying-";
+
+/// The name in the target of a copy that is not finished.
+#[cfg(all(feature = "sqlite", feature = "postgres"))]
+pub(crate) fn copying(log_id: &LogId) -> String {
+    format!("{COPYING}{log_id}")
+}
+
+/// Whether a copy was begun and not finished.
+#[cfg(feature = "postgres")]
+pub(crate) fn is_copying(name: &str) -> bool {
+    name.starts_with(COPYING)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -228,6 +228,29 @@ pub(crate) struct NewEntryRow<'a> {
     pub(crate) content: Option<&'a str>,
 }
 
+#[cfg(all(feature = "sqlite", feature = "postgres"))]
+impl NewEntryRow<'_> {
+    /// Calls `take` with each column in turn; numbers as eight bytes.
+    pub(crate) fn columns(&self, mut take: impl FnMut(Option<&[u8]>)) {
+        let kind = i64::from(self.kind);
+        for number in [self.group_id, self.seq, kind, self.at, self.actor_id] {
+            take(Some(&number.to_be_bytes()));
+        }
+        for number in [self.message_id, self.target_seq, self.user_id, self.key_epoch] {
+            take(number.map(i64::to_be_bytes).as_ref().map(<[u8; 8]>::as_slice));
+        }
+        for text in [
+            self.role,
+            self.reason,
+            self.client_message_id,
+            self.sender_name,
+            self.content,
+        ] {
+            take(text.map(str::as_bytes));
+        }
+    }
+}
+
 impl<'a> From<&'a Entry> for NewEntryRow<'a> {
     fn from(entry: &'a Entry) -> Self {
         let blank = |kind, actor_id: UserId| Self {
@@ -323,10 +346,10 @@ impl TryFrom<GroupRow> for Group {
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = users)]
 pub(crate) struct UserRow {
-    id: i64,
-    display_name: Option<String>,
-    token_name: Option<String>,
-    username: Option<String>,
+    pub(crate) id: i64,
+    pub(crate) display_name: Option<String>,
+    pub(crate) token_name: Option<String>,
+    pub(crate) username: Option<String>,
 }
 
 impl TryFrom<UserRow> for Profile {
@@ -349,4 +372,15 @@ impl TryFrom<UserRow> for Profile {
                 .transpose()?,
         })
     }
+}
+
+/// A membership that is copied.
+#[cfg(all(feature = "sqlite", feature = "postgres"))]
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = crate::schema::members)]
+pub(crate) struct MemberRow {
+    pub(crate) group_id: i64,
+    pub(crate) user_id: i64,
+    pub(crate) role: String,
+    pub(crate) read_seq: i64,
 }

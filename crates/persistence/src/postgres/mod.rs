@@ -5,6 +5,8 @@
 
 mod append;
 mod connection;
+#[cfg(feature = "sqlite")]
+mod copy;
 mod facts;
 mod groups;
 mod log;
@@ -27,6 +29,8 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use sealroom_domain::{LogId, ports::StoreError};
 use tokio_util::task::TaskTracker;
 
+#[cfg(feature = "sqlite")]
+pub(crate) use self::copy::CopyTarget;
 pub use self::options::{PostgresOptions, PostgresUrl, PostgresUrlError};
 use self::{connection::Part, pool::Pool};
 use crate::{
@@ -78,18 +82,23 @@ impl PostgresStore {
             .await
             .map_err(OpenError::server)?;
         let log_id = ensure_log_id(&mut connection.pg).await?;
+        Ok(Self::on(options, log_id))
+    }
+
+    /// A store on a database whose schema is up to date and whose log has this name.
+    fn on(options: PostgresOptions, log_id: LogId) -> Self {
         let pools = Pools {
             writers: Pool::new(Part::Writer, &options),
             readers: Pool::new(Part::Reader, &options),
         };
-        Ok(Self {
+        Self {
             inner: Arc::new(Inner {
                 log_id: RwLock::new(log_id),
                 pools: RwLock::new(Some(pools)),
                 calls: TaskTracker::new(),
                 options,
             }),
-        })
+        }
     }
 
     /// Applies what is pending, and answers the versions that it applied.
@@ -247,6 +256,9 @@ async fn ensure_log_id(conn: &mut AsyncPgConnection) -> Result<LogId, OpenError>
         .get_result(conn)
         .await
         .map_err(OpenError::server)?;
+    if log_id::is_copying(&name) {
+        return Err(OpenError::Unfinished);
+    }
     LogId::new(name).ok().ok_or_else(|| {
         OpenError::server(Inconsistency {
             table: "meta",

@@ -6,6 +6,8 @@
 
 mod append;
 mod connection;
+#[cfg(feature = "postgres")]
+mod copy;
 mod groups;
 mod log;
 mod memberships;
@@ -28,6 +30,8 @@ use diesel::{
 };
 use sealroom_domain::{LogId, ports::StoreError};
 
+#[cfg(feature = "postgres")]
+pub(crate) use self::copy::CopySource;
 pub use self::options::{SqliteOptions, Synchronous};
 use self::{connection::Part, pool::Pool};
 use crate::{

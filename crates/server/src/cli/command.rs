@@ -18,7 +18,16 @@ pub(super) enum Action {
     Migrate,
     NewLog,
     CheckConfig,
+    #[cfg(all(feature = "postgres", feature = "sqlite"))]
+    Copy(CopyArguments),
     Token(TokenArguments),
+}
+
+/// The arguments of `copy`, as they were written.
+#[cfg(all(feature = "postgres", feature = "sqlite"))]
+pub(super) struct CopyArguments {
+    pub(super) from: Option<String>,
+    pub(super) to: Option<String>,
 }
 
 /// The arguments of `token`, as they were written.
@@ -41,6 +50,11 @@ impl Invocation {
             "migrate" => Action::Migrate,
             "new-log" => Action::NewLog,
             "check-config" => Action::CheckConfig,
+            #[cfg(all(feature = "postgres", feature = "sqlite"))]
+            "copy" => Action::Copy(CopyArguments {
+                from: matches.get_one::<String>("from").cloned(),
+                to: matches.get_one::<String>("to").cloned(),
+            }),
             "token" => Action::Token(token_arguments(matches)),
             _ => Action::Serve,
         };
@@ -66,7 +80,7 @@ fn token_arguments(matches: &ArgMatches) -> TokenArguments {
 }
 
 fn command() -> Command {
-    Command::new("sealroom-server")
+    let command = Command::new("sealroom-server")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Group chat backend that relays what it cannot read")
         .after_help("Every setting is a flag and an environment variable; the flag wins. An empty variable is an unset one.")
@@ -90,7 +104,19 @@ fn command() -> Command {
         .subcommand(
             Command::new("new-log")
                 .about("Give a restored backup a new log id, so that clients fetch again what they believe to have"),
-        )
+        );
+    #[cfg(all(feature = "postgres", feature = "sqlite"))]
+    let command = command.subcommand(copy_command());
+    command
+}
+
+#[cfg(all(feature = "postgres", feature = "sqlite"))]
+fn copy_command() -> Command {
+    let argument = |name: &'static str| Arg::new(name).long(name).value_name("URL");
+    Command::new("copy")
+        .about("Move everything from an SQLite file to a PostgreSQL database, and verify it; goes on where it was interrupted")
+        .arg(argument("from").help("The file, sqlite://PATH [default: that of the data directory]"))
+        .arg(argument("to").help("The database, postgres://USER:PASSWORD@HOST/DATABASE [default: the configured one]"))
 }
 
 fn token_command() -> Command {

@@ -1,6 +1,8 @@
 //! The command line.
 
 mod command;
+#[cfg(all(feature = "postgres", feature = "sqlite"))]
+mod copy;
 mod serve;
 mod store;
 mod token;
@@ -65,6 +67,8 @@ fn execute(invocation: Invocation) -> Result<(), Failure> {
         Action::Serve => serve::serve(settings)?,
         Action::Migrate => store::migrate(&settings)?,
         Action::NewLog => store::new_log(&settings)?,
+        #[cfg(all(feature = "postgres", feature = "sqlite"))]
+        Action::Copy(arguments) => copy::copy(&settings, &arguments)?,
         Action::Token(arguments) => token::token(&settings, &arguments)?,
         Action::CheckConfig => check_config(&settings)?,
     }

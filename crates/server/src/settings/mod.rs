@@ -19,6 +19,8 @@ use crate::{clock::SystemClock, descriptors, listen::ListenOptions};
 pub use error::SettingError;
 pub use sources::{Notice, Sources};
 pub(crate) use spec::SPECS;
+#[cfg(all(feature = "postgres", feature = "sqlite"))]
+pub(crate) use value::database;
 pub(crate) use value::{UNLIMITED, duration, text_of_duration};
 
 /// What a message takes on the wire beyond its content: its event's name, keys and ids.

@@ -9,7 +9,7 @@ use sealroom_persistence::PostgresUrl;
 use super::{Database, LogFormat};
 
 /// What is wrong with a value, as the end of a sentence about it.
-pub(super) type Problem = Cow<'static, str>;
+pub(crate) type Problem = Cow<'static, str>;
 
 /// What `off` means where a number has to be: more than anything that is compared with it, and small enough that
 /// arithmetic on it never overflows.
@@ -43,7 +43,7 @@ pub(super) fn directory(text: &str) -> Result<PathBuf, Problem> {
 }
 
 /// `sqlite://PATH` or `postgres://…`. The text is not repeated: such URLs may hold passwords.
-pub(super) fn database(text: &str) -> Result<Database, Problem> {
+pub(crate) fn database(text: &str) -> Result<Database, Problem> {
     let (scheme, rest) = text
         .split_once("://")
         .ok_or("not a URL of a database, such as sqlite:///var/lib/sealroom/sealroom.db")?;

@@ -1,0 +1,252 @@
+//! What a copy writes.
+
+use std::{collections::HashMap, time::Duration};
+
+use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, dsl::count_star, upsert::excluded};
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
+use sealroom_domain::{Entry, LogId, ports::StoreError};
+
+use super::{
+    PostgresStore, migrate,
+    options::PostgresOptions,
+    statements::{Commit, InsertEntries, PutGroups, PutMembers, PutUsers, SetHeads, SetNextMessageId},
+};
+use crate::{
+    copy::{Counts, LogRange},
+    error::OpenError,
+    fragments, log_id,
+    rows::{MemberRow, NewEntryRow, UserRow},
+    schema::{entries, groups, members, meta, users},
+};
+
+/// Nobody waits for one call of a copy, and to count a large table takes its time.
+const PATIENCE: Duration = Duration::from_hours(1);
+
+/// A database that is copied to.
+pub(crate) struct CopyTarget {
+    store: PostgresStore,
+}
+
+impl CopyTarget {
+    /// Connects, and brings the schema up to date.
+    pub(crate) async fn open(mut options: PostgresOptions) -> Result<Self, OpenError> {
+        migrate::run(&options).await?;
+        options.statement_timeout = PATIENCE;
+        options.call_timeout = PATIENCE;
+        // The database has no name of its own before the copy is finished.
+        let name = log_id::new_log_id().map_err(OpenError::system)?;
+        Ok(Self {
+            store: PostgresStore::on(options, name),
+        })
+    }
+
+    /// Reads what was copied.
+    pub(crate) fn store(&self) -> &PostgresStore {
+        &self.store
+    }
+
+    /// The name of the log, if it has one.
+    pub(crate) async fn log_name(&self) -> Result<Option<String>, StoreError> {
+        self.store
+            .call(|pools| async move {
+                let mut lease = pools.writers.lease().await?;
+                let name = fragments::log_id().get_result(&mut *lease).await.optional()?;
+                lease.done();
+                Ok(name)
+            })
+            .await
+    }
+
+    pub(crate) async fn counts(&self) -> Result<Counts, StoreError> {
+        self.store
+            .call(|pools| async move {
+                let mut lease = pools.readers.lease().await?;
+                let number = |count: i64| u64::try_from(count).unwrap_or(0);
+                let counts = Counts {
+                    users: number(users::table.select(count_star()).get_result(&mut *lease).await?),
+                    groups: number(groups::table.select(count_star()).get_result(&mut *lease).await?),
+                    members: number(
+                        members::table
+                            .select(count_star())
+                            .get_result(&mut *lease)
+                            .await?,
+                    ),
+                    entries: number(
+                        entries::table
+                            .select(count_star())
+                            .get_result(&mut *lease)
+                            .await?,
+                    ),
+                };
+                lease.done();
+                Ok(counts)
+            })
+            .await
+    }
+
+    /// All logs, by ascending group.
+    pub(crate) async fn logs(&self) -> Result<Vec<LogRange>, StoreError> {
+        self.store
+            .call(|pools| async move {
+                let mut lease = pools.readers.lease().await?;
+                let logs = fragments::all_groups().load(&mut *lease).await?;
+                lease.done();
+                Ok(logs)
+            })
+            .await
+    }
+
+    /// How far each log was copied.
+    pub(crate) async fn heads(&self) -> Result<HashMap<i64, i64>, StoreError> {
+        let logs = self.logs().await?;
+        Ok(logs.into_iter().map(|log| (log.group_id, log.head)).collect())
+    }
+
+    /// Names the log of an empty database, so that no store opens it.
+    pub(crate) async fn begin(&self, name: &str) -> Result<(), StoreError> {
+        let name = name.to_owned();
+        self.store
+            .call(|pools| async move {
+                let mut lease = pools.writers.lease().await?;
+                diesel::insert_into(meta::table)
+                    .values((
+                        meta::id.eq(fragments::META),
+                        meta::log_id.eq(name),
+                        meta::next_group_id.eq(1),
+                    ))
+                    .on_conflict(meta::id)
+                    .do_update()
+                    .set(meta::log_id.eq(excluded(meta::log_id)))
+                    .execute(&mut *lease)
+                    .await?;
+                lease.done();
+                Ok(())
+            })
+            .await
+    }
+
+    pub(crate) async fn put_users(&self, rows: Vec<UserRow>) -> Result<(), StoreError> {
+        let mut users = PutUsers::default();
+        for row in rows {
+            users.ids.push(row.id);
+            users.display_names.push(row.display_name);
+            users.token_names.push(row.token_name);
+            users.usernames.push(row.username);
+        }
+        self.execute(users).await
+    }
+
+    /// The groups themselves; their heads stay where their logs end here.
+    pub(crate) async fn put_groups(&self, logs: &[LogRange]) -> Result<(), StoreError> {
+        let mut groups = PutGroups::default();
+        for log in logs {
+            groups.ids.push(log.group_id);
+            groups.names.push(log.name.clone());
+            groups.firsts.push(log.first);
+            groups.times.push(log.created_at);
+        }
+        self.execute(groups).await
+    }
+
+    pub(crate) async fn clear_members(&self) -> Result<(), StoreError> {
+        self.store
+            .call(|pools| async move {
+                let mut lease = pools.writers.lease().await?;
+                diesel::delete(members::table).execute(&mut *lease).await?;
+                lease.done();
+                Ok(())
+            })
+            .await
+    }
+
+    pub(crate) async fn put_members(&self, rows: Vec<MemberRow>) -> Result<(), StoreError> {
+        let mut members = PutMembers::default();
+        for row in rows {
+            members.groups.push(row.group_id);
+            members.users.push(row.user_id);
+            members.roles.push(row.role);
+            members.reads.push(row.read_seq);
+        }
+        self.execute(members).await
+    }
+
+    /// Entries, and the heads to which they reach, all of it or nothing.
+    pub(crate) async fn put_entries(&self, entries: Vec<Entry>) -> Result<(), StoreError> {
+        self.store
+            .call(|pools| async move {
+                let mut heads = SetHeads::default();
+                for pair in entries.windows(2) {
+                    if let [one, next] = pair
+                        && one.group_id != next.group_id
+                    {
+                        heads.push(one);
+                    }
+                }
+                if let Some(last) = entries.last() {
+                    heads.push(last);
+                }
+                let mut insert = InsertEntries::default();
+                insert.extend(entries.iter().map(NewEntryRow::from));
+                let mut lease = pools.writers.lease().await?;
+                lease.batch_execute("BEGIN").await?;
+                insert.execute(&mut *lease).await?;
+                heads.execute(&mut *lease).await?;
+                Commit {}.execute(&mut *lease).await?;
+                lease.done();
+                Ok(())
+            })
+            .await
+    }
+
+    /// The numbers that are given out next.
+    pub(crate) async fn set_counters(&self, group_id: i64, message_id: i64) -> Result<(), StoreError> {
+        self.store
+            .call(move |pools| async move {
+                let mut lease = pools.writers.lease().await?;
+                diesel::update(meta::table)
+                    .set(meta::next_group_id.eq(group_id))
+                    .execute(&mut *lease)
+                    .await?;
+                let next = SetNextMessageId { next: message_id };
+                next.execute(&mut *lease).await?;
+                lease.done();
+                Ok(())
+            })
+            .await
+    }
+
+    /// Gives the log its name, and lets the planner know what is there.
+    pub(crate) async fn finish(&self, name: &LogId) -> Result<(), StoreError> {
+        let name = name.as_str().to_owned();
+        self.store
+            .call(|pools| async move {
+                let mut lease = pools.writers.lease().await?;
+                lease.batch_execute("ANALYZE").await?;
+                diesel::update(meta::table)
+                    .set(meta::log_id.eq(name))
+                    .execute(&mut *lease)
+                    .await?;
+                lease.done();
+                Ok(())
+            })
+            .await?;
+        self.store.close().await
+    }
+
+    async fn execute<S>(&self, statement: S) -> Result<(), StoreError>
+    where
+        S: diesel::query_builder::QueryFragment<diesel::pg::Pg>
+            + diesel::query_builder::QueryId
+            + Send
+            + 'static,
+    {
+        self.store
+            .call(|pools| async move {
+                let mut lease = pools.writers.lease().await?;
+                statement.execute(&mut *lease).await?;
+                lease.done();
+                Ok(())
+            })
+            .await
+    }
+}
