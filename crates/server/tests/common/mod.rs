@@ -15,11 +15,21 @@ use std::{
 };
 
 use tempfile::TempDir;
+use xtask_postgres::TestDatabase;
 
 /// How long a start may take; the first one writes the schema.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// The server promises to be gone 15 s after SIGTERM.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Where a server keeps its data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Store {
+    /// The file in its data directory.
+    Sqlite,
+    /// A new database of the PostgreSQL server that `SEALROOM_TEST_POSTGRES_URL` names.
+    Postgres,
+}
 
 /// A server with a data directory and a secret of its own, killed when it is dropped.
 #[derive(Debug)]
@@ -32,6 +42,8 @@ pub(crate) struct TestServer {
     pub(crate) secret: String,
     settings: Vec<(OsString, OsString)>,
     process: Process,
+    /// Behind the process: it goes when nobody uses it any more.
+    database: Option<TestDatabase>,
 }
 
 impl TestServer {
@@ -58,6 +70,21 @@ impl TestServer {
             secret,
             settings: all,
             process,
+            database: None,
+        }
+    }
+
+    /// The same on a store, which is new and goes with the server.
+    pub(crate) async fn start_on(store: Store, settings: &[(&str, &str)]) -> Self {
+        let database = match store {
+            Store::Sqlite => return Self::start_with(settings),
+            Store::Postgres => TestDatabase::create().await,
+        };
+        let url = ("SEALROOM_DATABASE_URL", database.url());
+        let server = Self::start_with(&[&[url], settings].concat());
+        Self {
+            database: Some(database),
+            ..server
         }
     }
 
