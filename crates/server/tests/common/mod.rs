@@ -54,15 +54,22 @@ impl TestServer {
 
     /// The same with further settings: names and values of environment variables.
     pub(crate) fn start_with(settings: &[(&str, &str)]) -> Self {
-        let data_dir = TempDir::new().unwrap_or_else(|error| panic!("no temporary directory: {error}"));
-        let secret = random_secret();
-        let mut all: Vec<(OsString, OsString)> = vec![
-            ("SEALROOM_DATA_DIR".into(), data_dir.path().into()),
-            ("SEALROOM_JWT_SECRET".into(), (&secret).into()),
-            // Servers of tests that run at once would meet on the default port.
-            ("SEALROOM_METRICS_LISTEN".into(), "off".into()),
-        ];
+        // Servers of tests that run at once would meet on the default port.
+        let mut all: Vec<(OsString, OsString)> = vec![("SEALROOM_METRICS_LISTEN".into(), "off".into())];
         all.extend(settings.iter().map(|(name, value)| (name.into(), value.into())));
+        Self::start_sharing(random_secret(), all)
+    }
+
+    /// Another server with the same settings and secret, and a data directory of its own.
+    pub(crate) fn start_another(&self) -> Self {
+        Self::start_sharing(self.secret.clone(), self.settings.clone())
+    }
+
+    fn start_sharing(secret: String, mut all: Vec<(OsString, OsString)>) -> Self {
+        let data_dir = TempDir::new().unwrap_or_else(|error| panic!("no temporary directory: {error}"));
+        // The last ones count.
+        all.push(("SEALROOM_DATA_DIR".into(), data_dir.path().into()));
+        all.push(("SEALROOM_JWT_SECRET".into(), (&secret).into()));
         let (process, addr) = Process::start(&all, "127.0.0.1:0");
         Self {
             addr,
