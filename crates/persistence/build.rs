@@ -2,5 +2,5 @@
 //! that it knew.
 
 fn main() {
-    println!("cargo::rerun-if-changed=../../migrations/sqlite");
+    println!("cargo::rerun-if-changed=../../migrations");
 }

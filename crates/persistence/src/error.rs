@@ -13,7 +13,13 @@ pub enum OpenError {
         /// What happened.
         source: BoxError,
     },
-    /// Another process has held the database for longer than the busy timeout.
+    /// The database server cannot be reached, refuses the connection or does not have the database.
+    #[error("the database server cannot be used")]
+    Server {
+        /// What happened.
+        source: BoxError,
+    },
+    /// Another process has held the database, or the right to migrate it, for too long.
     #[error("the database is in use by another process")]
     Busy {
         /// What happened.
@@ -36,6 +42,18 @@ pub enum OpenError {
 impl OpenError {
     pub(crate) fn file(source: impl Into<BoxError>) -> Self {
         Self::File {
+            source: source.into(),
+        }
+    }
+
+    pub(crate) fn server(source: impl Into<BoxError>) -> Self {
+        Self::Server {
+            source: source.into(),
+        }
+    }
+
+    pub(crate) fn busy(source: impl Into<BoxError>) -> Self {
+        Self::Busy {
             source: source.into(),
         }
     }

@@ -114,6 +114,31 @@ pub(crate) fn group(group_id: i64) -> _ {
     groups::table.filter(groups::id.eq(group_id))
 }
 
+/// Those of these groups that exist, by ascending id.
+#[cfg(feature = "postgres")]
+#[auto_type]
+pub(crate) fn groups_among(ids: Vec<i64>) -> _ {
+    groups::table
+        .filter(groups::id.eq_any(ids))
+        .order(groups::id.asc())
+}
+
+/// `(id, head_seq)` of those of these groups that exist.
+#[cfg(feature = "postgres")]
+#[auto_type]
+pub(crate) fn heads_among(ids: Vec<i64>) -> _ {
+    groups::table
+        .filter(groups::id.eq_any(ids))
+        .select((groups::id, groups::head_seq))
+}
+
+/// Those of these users that are known.
+#[cfg(feature = "postgres")]
+#[auto_type]
+pub(crate) fn users_among(ids: Vec<i64>) -> _ {
+    users::table.filter(users::id.eq_any(ids))
+}
+
 /// A user.
 #[auto_type]
 pub(crate) fn user(user_id: i64) -> _ {

@@ -1,25 +1,37 @@
-//! The stores of Sealroom through diesel: SQLite, embedded.
+//! The stores of Sealroom through diesel: SQLite, embedded, and PostgreSQL.
 //!
-//! [`SqliteStore`] answers all four store ports of `sealroom_domain::ports` from one file.
+//! [`SqliteStore`] and [`PostgresStore`] each answer all four store ports of `sealroom_domain::ports`. Which of them
+//! are compiled is a matter of the features `sqlite` and `postgres`, both on by default; which of them is used is a
+//! matter of run time.
 //!
 //! # How it is laid out
 //!
 //! Whatever does not depend on the backend is written once: `schema` (tables), `rows` (private rows and their checked
-//! conversion to the model), `fragments` (queries without an executor) and `error` (what a failure means). A backend
-//! adds its connections and executors: `sqlite`. The migrations of a backend are in `migrations/<backend>` and are
+//! conversion to the model), `fragments` (queries without an executor), `append` (what an append decides), `page` (how
+//! a page is filled), `founding` (how a group begins), `migrate` and `error` (what a failure means). A backend adds its
+//! connections and executors: `sqlite`, `postgres`. The migrations of a backend are in `migrations/<backend>` and are
 //! embedded.
 //!
 //! This crate must never know a rule of the chat, a wire type, the environment or the wall clock.
 
+mod append;
 mod error;
+mod founding;
 mod fragments;
 mod log_id;
 mod migrate;
+mod page;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod rows;
 mod schema;
+#[cfg(feature = "sqlite")]
 mod sqlite;
 
 pub use error::OpenError;
 pub use log_id::new_log_id;
-pub use migrate::{MigrationStatus, migrate, migration_status};
+pub use migrate::MigrationStatus;
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresOptions, PostgresStore, PostgresUrl, PostgresUrlError};
+#[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteOptions, SqliteStore, Synchronous};

@@ -9,7 +9,7 @@ use diesel::{Insertable, Queryable, Selectable};
 use sealroom_domain::{
     ClientMessageId, DisplayName, EncryptedContent, Entry, EntryBody, GroupId, GroupName, KeyEpoch, Message,
     MessageId, RemovalReason, Role, Seq, Timestamp, UserId, Username,
-    ports::{Group, Profile},
+    ports::{Group, Member, Profile},
 };
 
 use crate::{
@@ -66,9 +66,31 @@ pub(crate) fn user_id(
     valid(table, column, UserId::new(value))
 }
 
+/// A message's id, in `entries` or where the next one comes from.
+pub(crate) fn message_id(
+    table: &'static str,
+    column: &'static str,
+    value: i64,
+) -> Result<MessageId, Inconsistency> {
+    valid(table, column, MessageId::new(value))
+}
+
 /// A place in a log, in `groups` or `entries`.
 pub(crate) fn seq(table: &'static str, column: &'static str, value: i64) -> Result<Seq, Inconsistency> {
     valid(table, column, Seq::new(value))
+}
+
+/// A row of a user's groups.
+pub(crate) fn group_and_role(id: i64, name: &str) -> Result<(GroupId, Role), Inconsistency> {
+    Ok((group_id("members", "group_id", id)?, role("members", name)?))
+}
+
+/// A row of a group's members.
+pub(crate) fn member(id: i64, name: &str) -> Result<Member, Inconsistency> {
+    Ok(Member {
+        user_id: user_id("members", "user_id", id)?,
+        role: role("members", name)?,
+    })
 }
 
 /// An entry that is read.
@@ -148,7 +170,7 @@ impl EntryRow {
     fn message(self, sender_id: UserId) -> Result<Message, Inconsistency> {
         let id = present("message_id", self.message_id)?;
         Ok(Message {
-            id: valid("entries", "message_id", MessageId::new(id))?,
+            id: message_id("entries", "message_id", id)?,
             sender_id,
             key_epoch: self.key_epoch()?,
             sender_name: valid(
@@ -190,20 +212,20 @@ fn content(text: Option<String>) -> Result<Option<EncryptedContent>, Inconsisten
 // Every column is bound, NULL too: one statement for all entries, and one that diesel caches.
 #[diesel(table_name = entries, treat_none_as_default_value = false)]
 pub(crate) struct NewEntryRow<'a> {
-    group_id: i64,
-    seq: i64,
-    kind: i16,
-    at: i64,
-    actor_id: i64,
-    message_id: Option<i64>,
-    target_seq: Option<i64>,
-    user_id: Option<i64>,
-    role: Option<&'a str>,
-    reason: Option<&'a str>,
-    key_epoch: Option<i64>,
-    client_message_id: Option<&'a str>,
-    sender_name: Option<&'a str>,
-    content: Option<&'a str>,
+    pub(crate) group_id: i64,
+    pub(crate) seq: i64,
+    pub(crate) kind: i16,
+    pub(crate) at: i64,
+    pub(crate) actor_id: i64,
+    pub(crate) message_id: Option<i64>,
+    pub(crate) target_seq: Option<i64>,
+    pub(crate) user_id: Option<i64>,
+    pub(crate) role: Option<&'a str>,
+    pub(crate) reason: Option<&'a str>,
+    pub(crate) key_epoch: Option<i64>,
+    pub(crate) client_message_id: Option<&'a str>,
+    pub(crate) sender_name: Option<&'a str>,
+    pub(crate) content: Option<&'a str>,
 }
 
 impl<'a> From<&'a Entry> for NewEntryRow<'a> {

@@ -12,7 +12,7 @@ use sealroom_domain::{
         PageLimit, Users,
     },
 };
-use sealroom_persistence::{OpenError, SqliteOptions, SqliteStore, Synchronous, migrate, migration_status};
+use sealroom_persistence::{OpenError, SqliteOptions, SqliteStore, Synchronous};
 
 fn user(id: i64) -> UserId {
     UserId::new(id).unwrap()
@@ -152,11 +152,11 @@ async fn many_may_open_a_new_file_at_once() {
 async fn migrations_are_applied_once() {
     let dir = tempfile::tempdir().unwrap();
     let options = SqliteOptions::new(dir.path().join("a.db"));
-    let before = migration_status(&options).await.unwrap();
+    let before = SqliteStore::migration_status(&options).await.unwrap();
     assert!(before.applied.is_empty() && !before.pending.is_empty());
-    assert_eq!(migrate(&options).await.unwrap(), before.pending);
-    assert!(migrate(&options).await.unwrap().is_empty());
-    let after = migration_status(&options).await.unwrap();
+    assert_eq!(SqliteStore::migrate(&options).await.unwrap(), before.pending);
+    assert!(SqliteStore::migrate(&options).await.unwrap().is_empty());
+    let after = SqliteStore::migration_status(&options).await.unwrap();
     assert_eq!(after.applied, before.pending);
     assert!(after.pending.is_empty());
 }

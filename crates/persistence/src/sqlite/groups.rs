@@ -9,13 +9,13 @@ use diesel::{
 };
 use sealroom_domain::{
     Entry, GroupId, GroupName, Timestamp,
-    ports::{Appended, Group, Groups, Guard, NewBody, NewEntry, NewGroup, StoreError},
+    ports::{Group, Groups, NewGroup, StoreError},
 };
 
-use super::{SqliteStore, append::Appender};
+use super::{SqliteStore, append};
 use crate::{
     error::Failure,
-    fragments,
+    founding, fragments,
     rows::{self, GroupRow},
     schema::{groups, meta},
 };
@@ -53,33 +53,7 @@ fn group(conn: &mut SqliteConnection, group_id: GroupId) -> Result<Option<Group>
 fn create(conn: &mut SqliteConnection, group: NewGroup) -> Result<(GroupId, Vec<Entry>), Failure> {
     let group_id = take_group_id(conn)?;
     insert(conn, group_id, &group.name, group.at)?;
-    let guard = if group.keeps_membership {
-        Guard::Kept {
-            actor_role: None,
-            keeps_owner: false,
-        }
-    } else {
-        Guard::Host
-    };
-    let mut appender = Appender::new(conn);
-    let mut entries = Vec::with_capacity(group.founders.len());
-    for founder in group.founders {
-        let outcome = appender.entry(NewEntry {
-            group_id,
-            actor_id: group.actor_id,
-            at: group.at,
-            body: NewBody::SetMember {
-                user_id: founder.user_id,
-                role: founder.role,
-            },
-            guard,
-        })?;
-        // A founder who is named twice with the same role is one founder.
-        if let Ok(Appended::New(entry)) = outcome {
-            entries.push(entry);
-        }
-    }
-    appender.finish()?;
+    let entries = founding::entries(append::append(conn, founding::batch(group_id, &group))?);
     Ok((group_id, entries))
 }
 
@@ -120,21 +94,15 @@ fn insert(
 /// Takes the least id that was never given out and that no put group has. A put group with the greatest id of all
 /// must not end the numbering, so the counter is our own.
 fn take_group_id(conn: &mut SqliteConnection) -> Result<GroupId, Failure> {
-    /// Ids that are looked at in one query.
-    const SPAN: i64 = 1000;
-    let mut candidate: i64 = fragments::next_group_id().get_result(conn)?;
-    loop {
-        let low = candidate;
-        let taken: Vec<i64> = fragments::group_ids(low, low.saturating_add(SPAN - 1)).load(conn)?;
-        for id in &taken {
-            if *id == candidate {
-                candidate = candidate.saturating_add(1);
-            }
+    let mut low: i64 = fragments::next_group_id().get_result(conn)?;
+    let candidate = loop {
+        let end = founding::span_end(low);
+        let taken: Vec<i64> = fragments::group_ids(low, end).load(conn)?;
+        match founding::first_free(low, &taken) {
+            Some(free) => break free,
+            None => low = end.saturating_add(1),
         }
-        if candidate < low.saturating_add(SPAN) {
-            break;
-        }
-    }
+    };
     let group_id = rows::group_id("meta", "next_group_id", candidate)?;
     diesel::update(meta::table)
         .filter(meta::id.eq(fragments::META))

@@ -6,14 +6,15 @@ use diesel::{
     connection::DefaultLoadingMode, query_dsl::methods::SelectDsl,
 };
 use sealroom_domain::{
-    Entry, GroupId, LogId, Seq,
+    GroupId, LogId, Seq,
     ports::{Appended, Cursor, GroupLog, NewEntry, Page, PageLimit, RefusedEntry, StoreError},
 };
 
 use super::{SqliteStore, append};
 use crate::{
-    error::{Failure, Inconsistency},
+    error::Failure,
     fragments,
+    page::{Direction, PageBuilder},
     rows::{self, EntryRow},
 };
 
@@ -68,95 +69,33 @@ fn page(
     let Some((head, first)) = bounds(conn, group_id)? else {
         return Ok(None);
     };
-    let range = Range::of(cursor, limit.entries, head, first);
-    let group = group_id.get();
-    // Rows come one at a time, so that what the page has no room for is not loaded.
-    let (entries, has_more) = match cursor {
-        Cursor::After(_) => {
-            let rows = fragments::ascending(group, range.low, range.high)
-                .select(EntryRow::as_select())
-                .load_iter::<EntryRow, DefaultLoadingMode>(conn)?;
-            let entries = fill(rows, limit.bytes, range.low, 1)?;
-            let has_more = entries.last().is_some_and(|last| last.seq.get() < head);
-            (entries, has_more)
-        }
-        Cursor::Before(_) | Cursor::Newest => {
-            let rows = fragments::descending(group, range.low, range.high)
-                .select(EntryRow::as_select())
-                .load_iter::<EntryRow, DefaultLoadingMode>(conn)?;
-            let mut entries = fill(rows, limit.bytes, range.high, -1)?;
-            entries.reverse();
-            let has_more = entries.first().is_some_and(|oldest| oldest.seq.get() > first);
-            (entries, has_more)
-        }
-    };
-    Ok(Some(Page {
-        entries,
-        has_more,
-        head: rows::seq("groups", "head_seq", head)?,
-        first: rows::seq("groups", "first_seq", first)?,
-    }))
-}
-
-/// The places that a page may hold at most, both included; empty where `low` is greater.
-#[derive(Debug, PartialEq, Eq)]
-struct Range {
-    low: i64,
-    high: i64,
-}
-
-impl Range {
-    fn of(cursor: Cursor, entries: usize, head: i64, first: i64) -> Self {
-        // The span from the first to the last entry of a full page.
-        let span = i64::try_from(entries.max(1))
-            .unwrap_or(i64::MAX)
-            .saturating_sub(1);
-        match cursor {
-            Cursor::After(seq) => {
-                let low = seq.get().saturating_add(1).max(first);
-                Self {
-                    low,
-                    high: low.saturating_add(span).min(head),
-                }
-            }
-            Cursor::Before(_) | Cursor::Newest => {
-                let high = match cursor {
-                    Cursor::Before(seq) => seq.get().saturating_sub(1).min(head),
-                    _ => head,
-                };
-                Self {
-                    low: high.saturating_sub(span).max(first),
-                    high,
-                }
-            }
+    let mut page = PageBuilder::new(cursor, limit, head, first);
+    if let Some((low, high)) = page.rest() {
+        let group = group_id.get();
+        // Rows come one at a time, so that what the page has no room for is not loaded.
+        match page.direction() {
+            Direction::Ascending => fill(
+                &mut page,
+                fragments::ascending(group, low, high)
+                    .select(EntryRow::as_select())
+                    .load_iter::<EntryRow, DefaultLoadingMode>(conn)?,
+            )?,
+            Direction::Descending => fill(
+                &mut page,
+                fragments::descending(group, low, high)
+                    .select(EntryRow::as_select())
+                    .load_iter::<EntryRow, DefaultLoadingMode>(conn)?,
+            )?,
         }
     }
+    page.finish().map(Some)
 }
 
-/// Takes entries until the next one does not fit, at least one; they are at `place`, `place + step`, and so on.
-fn fill(
-    rows: impl Iterator<Item = QueryResult<EntryRow>>,
-    bytes: usize,
-    mut place: i64,
-    step: i64,
-) -> Result<Vec<Entry>, Failure> {
-    let mut entries = Vec::new();
-    let mut weight = 0_usize;
+fn fill(page: &mut PageBuilder, rows: impl Iterator<Item = QueryResult<EntryRow>>) -> Result<(), Failure> {
     for row in rows {
-        let entry = Entry::try_from(row?)?;
-        if entry.seq.get() != place {
-            return Err(Inconsistency {
-                table: "entries",
-                column: "seq",
-            }
-            .into());
-        }
-        weight = weight.saturating_add(entry.weight());
-        if weight > bytes && !entries.is_empty() {
+        if !page.take(row?)? {
             break;
         }
-        entries.push(entry);
-        place = place.saturating_add(step);
     }
-    Ok(entries)
+    Ok(())
 }

@@ -34,12 +34,7 @@ impl Memberships for SqliteStore {
             fragments::groups_of(user_id.get())
                 .load::<(i64, String)>(conn)?
                 .into_iter()
-                .map(|(group_id, role)| {
-                    Ok((
-                        rows::group_id("members", "group_id", group_id)?,
-                        rows::role("members", &role)?,
-                    ))
-                })
+                .map(|(group_id, role)| Ok(rows::group_and_role(group_id, &role)?))
                 .collect()
         })
         .await
@@ -50,12 +45,7 @@ impl Memberships for SqliteStore {
             fragments::members_of(group_id.get())
                 .load::<(i64, String)>(conn)?
                 .into_iter()
-                .map(|(user_id, role)| {
-                    Ok(Member {
-                        user_id: rows::user_id("members", "user_id", user_id)?,
-                        role: rows::role("members", &role)?,
-                    })
-                })
+                .map(|(user_id, role)| Ok(rows::member(user_id, &role)?))
                 .collect()
         })
         .await

@@ -5,10 +5,11 @@
 //! open when its caller goes away.
 
 mod append;
-pub(crate) mod connection;
+mod connection;
 mod groups;
 mod log;
 mod memberships;
+mod migrate;
 mod options;
 mod pool;
 #[cfg(test)]
@@ -31,7 +32,8 @@ pub use self::options::{SqliteOptions, Synchronous};
 use self::{connection::Part, pool::Pool};
 use crate::{
     error::{Failure, Inconsistency, OpenError},
-    fragments, log_id, migrate,
+    fragments, log_id,
+    migrate::{MigrationStatus, blocking},
     schema::meta,
 };
 
@@ -63,7 +65,7 @@ impl fmt::Debug for SqliteStore {
 impl SqliteStore {
     /// Opens the database, which is created where it is missing, and applies the migrations that are pending.
     pub async fn open(options: SqliteOptions) -> Result<Self, OpenError> {
-        migrate::blocking(move || {
+        blocking(move || {
             migrate::run(&options)?;
             let log_id = ensure_log_id(&mut connection::open_writer(&options)?)?;
             let writer = Pool::open(Part::Writer, &options, 1)?;
@@ -77,6 +79,21 @@ impl SqliteStore {
             })
         })
         .await
+    }
+
+    /// Applies what is pending, and answers the versions that it applied. Creates the database where there is none.
+    ///
+    /// Any number of processes may do this at once: one works, the others wait, at most for the busy timeout.
+    /// [`SqliteStore::open`] does it too.
+    pub async fn migrate(options: &SqliteOptions) -> Result<Vec<String>, OpenError> {
+        let options = options.clone();
+        blocking(move || migrate::run(&options)).await
+    }
+
+    /// Which migrations the database has; creates an empty one where there is none.
+    pub async fn migration_status(options: &SqliteOptions) -> Result<MigrationStatus, OpenError> {
+        let options = options.clone();
+        blocking(move || migrate::status(&options)).await
     }
 
     /// Gives the log another name, as a restored backup needs it: clients then start over instead of taking

@@ -1,7 +1,7 @@
 //! `migrate` and `new-log`: work on the store while no server does.
 
 use anyhow::{Context, bail};
-use sealroom_persistence::{SqliteOptions, SqliteStore, migrate as apply_migrations};
+use sealroom_persistence::{SqliteOptions, SqliteStore};
 
 use super::{Failure, print, serve::runtime};
 use crate::{
@@ -14,7 +14,7 @@ pub(super) fn migrate(settings: &Settings) -> Result<(), Failure> {
     let _held = DataDir::open(&settings.data_dir)?;
     let Database::Sqlite(path) = settings.database();
     let applied = runtime()?
-        .block_on(apply_migrations(&SqliteOptions::new(path)))
+        .block_on(SqliteStore::migrate(&SqliteOptions::new(path)))
         .with_context(|| format!("cannot migrate {}", settings.database()))?;
     let mut text = String::new();
     for version in &applied {

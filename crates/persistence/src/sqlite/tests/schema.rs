@@ -11,7 +11,8 @@ use sealroom_domain::{
 };
 
 use super::{group, options, store};
-use crate::{OpenError, fragments::SetHead, migrate, rows::NewEntryRow, schema::entries, sqlite::connection};
+use super::super::{connection, migrate};
+use crate::{OpenError, fragments::SetHead, rows::NewEntryRow, schema::entries};
 
 #[derive(diesel::QueryableByName, Debug, PartialEq)]
 struct Object {
@@ -35,17 +36,17 @@ fn each_down_restores_the_schema_before() {
     let dir = tempfile::tempdir().unwrap();
     let mut conn = connection::open_writer(&options(&dir)).unwrap();
     let mut before = vec![objects(&mut conn).unwrap()];
-    while conn.has_pending_migration(migrate::SQLITE).unwrap() {
-        conn.run_next_migration(migrate::SQLITE).unwrap();
+    while conn.has_pending_migration(migrate::MIGRATIONS).unwrap() {
+        conn.run_next_migration(migrate::MIGRATIONS).unwrap();
         before.push(objects(&mut conn).unwrap());
     }
     let last = before.pop().unwrap();
     assert!(last.iter().any(|object| object.name == "entries"), "{last:?}");
     while let Some(before) = before.pop() {
-        conn.revert_last_migration(migrate::SQLITE).unwrap();
+        conn.revert_last_migration(migrate::MIGRATIONS).unwrap();
         assert_eq!(objects(&mut conn).unwrap(), before);
     }
-    conn.run_pending_migrations(migrate::SQLITE).unwrap();
+    conn.run_pending_migrations(migrate::MIGRATIONS).unwrap();
     assert_eq!(objects(&mut conn).unwrap(), last, "and up again");
 }
 

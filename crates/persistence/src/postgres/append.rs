@@ -1,0 +1,199 @@
+//! The append: one batch, one transaction, two round trips.
+//!
+//! The first locks the groups and asks everything that the appender may want to know; it decides without asking
+//! further; the second writes and commits. Each is a pipeline: its statements are sent together, and the server runs
+//! them one after the other. Under `READ COMMITTED` each sees what was committed before it began, so that those behind
+//! the locks see the groups as they stay until the commit.
+
+use std::{collections::HashMap, time::Duration};
+
+use diesel::QueryResult;
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use futures_util::future::{try_join, try_join5};
+use sealroom_domain::{
+    Entry, GroupId, Seq,
+    ports::{Appended, NewEntry},
+};
+
+use super::{
+    facts::{Facts, Questions, Writes},
+    pool::Pool,
+    statements::{AtPlaces, Commit, InsertEntries, LockGroups},
+};
+use crate::{
+    append::{Appender, Outcomes},
+    error::Failure,
+    rows::{EntryRow, NewEntryRow},
+};
+
+/// Between two questions for the outcome of a commit.
+const ASK_AGAIN: Duration = Duration::from_millis(50);
+
+/// Appends a batch durably. Whoever calls bounds the time.
+pub(super) async fn append(writers: Pool, batch: Vec<NewEntry>) -> Result<Outcomes, Failure> {
+    let lease = writers.lease().await?;
+    let questions = Questions::of(&batch);
+    let groups = questions.groups.clone();
+    let (outcomes, writes) = decide(begin_and_ask(&lease, questions).await?, batch)?;
+    match write_and_commit(&lease, &outcomes, writes).await {
+        Ok(()) => {
+            lease.done();
+            Ok(outcomes)
+        }
+        Err(error) => {
+            // The server ends the transaction of a connection that is gone, unless it was committed.
+            drop(lease);
+            settle(&writers, &groups, outcomes, error.into()).await
+        }
+    }
+}
+
+/// Appends inside a transaction that is open already.
+pub(super) async fn append_inside(
+    conn: &AsyncPgConnection,
+    batch: Vec<NewEntry>,
+) -> Result<Outcomes, Failure> {
+    let facts = ask(conn, Questions::of(&batch)).await?;
+    let (outcomes, writes) = decide(facts, batch)?;
+    write(conn, &outcomes, writes).await?;
+    Ok(outcomes)
+}
+
+/// Runs every statement of an append once, on nothing. One that has to be prepared first is sent later than those
+/// behind it in its pipeline: a commit could overtake what it should commit.
+pub(super) async fn rehearse(conn: &AsyncPgConnection) -> Result<(), Failure> {
+    (&mut &*conn).batch_execute("BEGIN").await?;
+    ask(conn, Questions::rehearsal()).await?;
+    write(conn, &Vec::new(), Writes::rehearsal()).await?;
+    InsertEntries::default().execute(&mut &*conn).await?;
+    AtPlaces::default().load::<EntryRow>(&mut &*conn).await?;
+    Commit {}.execute(&mut &*conn).await?;
+    Ok(())
+}
+
+fn decide(facts: Facts, batch: Vec<NewEntry>) -> Result<(Outcomes, Writes), Failure> {
+    let mut appender = Appender::new(facts);
+    let outcomes = appender.entries(batch)?;
+    let (facts, heads) = appender.finish();
+    Ok((outcomes, facts.writes(heads)))
+}
+
+async fn begin_and_ask(conn: &AsyncPgConnection, questions: Questions) -> Result<Facts, Failure> {
+    let begin = async { Ok((&mut &*conn).batch_execute("BEGIN").await?) };
+    // In this order: joined futures are polled, and so send, from the first to the last.
+    let ((), facts) = try_join(begin, ask(conn, questions)).await?;
+    Ok(facts)
+}
+
+/// Locks the groups of a batch, and asks what its entries depend on.
+async fn ask(conn: &AsyncPgConnection, questions: Questions) -> Result<Facts, Failure> {
+    let lock = LockGroups {
+        ids: questions.groups,
+    };
+    let (heads, roles, owners, repeated, message_ids) = try_join5(
+        lock.load::<(i64, i64)>(&mut &*conn),
+        if_asked(questions.roles.map(|asked| asked.load::<(i64, i64, String)>(&mut &*conn))),
+        if_asked(questions.owners.map(|asked| asked.load::<(i64, i64)>(&mut &*conn))),
+        if_asked(questions.client_ids.map(|asked| asked.load::<EntryRow>(&mut &*conn))),
+        if_asked(questions.message_ids.map(|asked| asked.load::<i64>(&mut &*conn))),
+    )
+    .await?;
+    Facts::new(heads, roles, owners, repeated, message_ids)
+}
+
+async fn write_and_commit(conn: &AsyncPgConnection, outcomes: &Outcomes, writes: Writes) -> QueryResult<()> {
+    try_join(write(conn, outcomes, writes), Commit {}.execute(&mut &*conn)).await?;
+    Ok(())
+}
+
+async fn write(conn: &AsyncPgConnection, outcomes: &Outcomes, writes: Writes) -> QueryResult<()> {
+    let mut insert = InsertEntries::default();
+    insert.extend(appended(outcomes).map(NewEntryRow::from));
+    let insert = (!insert.is_empty()).then_some(insert);
+    try_join5(
+        if_any(insert.map(|entries| entries.execute(&mut &*conn))),
+        if_any(writes.heads.map(|heads| heads.execute(&mut &*conn))),
+        if_any(writes.users.map(|users| users.execute(&mut &*conn))),
+        if_any(writes.members.map(|members| members.execute(&mut &*conn))),
+        if_any(writes.gone.map(|gone| gone.execute(&mut &*conn))),
+    )
+    .await?;
+    Ok(())
+}
+
+/// A commit failed, or nothing more was heard of it: what is in the log decides. The locks of the groups are free only
+/// when the transaction has ended, in one way or the other.
+async fn settle(
+    writers: &Pool,
+    groups: &[i64],
+    outcomes: Outcomes,
+    cause: Failure,
+) -> Result<Outcomes, Failure> {
+    loop {
+        match is_stored(writers, groups, &outcomes).await {
+            Ok(true) => return Ok(outcomes),
+            Ok(false) => return Err(cause),
+            Err(error) => {
+                tracing::debug!(error = &error as &dyn std::error::Error, "the outcome of a commit is not known yet");
+                tokio::time::sleep(ASK_AGAIN).await;
+            }
+        }
+    }
+}
+
+/// Whether the log has the entries of a batch: all of them or none.
+async fn is_stored(writers: &Pool, groups: &[i64], outcomes: &Outcomes) -> Result<bool, Failure> {
+    let ours: HashMap<(GroupId, Seq), &Entry> = appended(outcomes)
+        .map(|entry| ((entry.group_id, entry.seq), entry))
+        .collect();
+    let lock = LockGroups { ids: groups.to_vec() };
+    let places = AtPlaces {
+        groups: ours.keys().map(|(group_id, _)| group_id.get()).collect(),
+        seqs: ours.keys().map(|(_, seq)| seq.get()).collect(),
+    };
+    let lease = writers.lease().await?;
+    let conn = &*lease;
+    (&mut &*conn).batch_execute("BEGIN").await?;
+    lock.load::<(i64, i64)>(&mut &*conn).await?;
+    let found = places.load::<EntryRow>(&mut &*conn).await?;
+    Commit {}.execute(&mut &*conn).await?;
+    lease.done();
+    let mut stored = 0;
+    for row in found {
+        let found = Entry::try_from(row)?;
+        let place = (found.group_id, found.seq);
+        if ours.get(&place).is_some_and(|entry| is_same(entry, &found)) {
+            stored += 1;
+        }
+    }
+    Ok(stored > 0 && stored == ours.len())
+}
+
+/// A message is known by its id, whatever became of its content since; another entry by all that it says.
+fn is_same(ours: &Entry, found: &Entry) -> bool {
+    match (ours.message(), found.message()) {
+        (Some(ours), Some(found)) => ours.id == found.id,
+        _ => ours == found,
+    }
+}
+
+fn appended(outcomes: &Outcomes) -> impl Iterator<Item = &Entry> {
+    outcomes.iter().filter_map(|outcome| match outcome {
+        Ok(Appended::New(entry)) => Some(entry),
+        _ => None,
+    })
+}
+
+async fn if_asked<T>(question: Option<impl Future<Output = QueryResult<Vec<T>>>>) -> QueryResult<Vec<T>> {
+    match question {
+        Some(question) => question.await,
+        None => Ok(Vec::new()),
+    }
+}
+
+async fn if_any(change: Option<impl Future<Output = QueryResult<usize>>>) -> QueryResult<usize> {
+    match change {
+        Some(change) => change.await,
+        None => Ok(0),
+    }
+}

@@ -1,0 +1,108 @@
+//! The log: reading, and the port.
+
+use async_trait::async_trait;
+use diesel::{OptionalExtension, SelectableHelper, query_dsl::methods::SelectDsl};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use sealroom_domain::{
+    GroupId, LogId, Seq,
+    ports::{Appended, Cursor, GroupLog, NewEntry, Page, PageLimit, RefusedEntry, StoreError},
+};
+
+use super::{PostgresStore, append};
+use crate::{
+    error::Failure,
+    fragments,
+    page::{Direction, PageBuilder},
+    rows::{self, EntryRow},
+};
+
+/// Entries that are asked for at once: a page that its bytes end holds few of the longest, and the server sends all
+/// that it was asked for.
+const CHUNK: i64 = 128;
+
+#[async_trait]
+impl GroupLog for PostgresStore {
+    async fn log_id(&self) -> Result<LogId, StoreError> {
+        Ok(self.name())
+    }
+
+    async fn append(&self, batch: Vec<NewEntry>) -> Result<Vec<Result<Appended, RefusedEntry>>, StoreError> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.call(|pools| append::append(pools.writers, batch)).await
+    }
+
+    async fn read(
+        &self,
+        group_id: GroupId,
+        cursor: Cursor,
+        limit: PageLimit,
+    ) -> Result<Option<Page>, StoreError> {
+        self.call(|pools| async move {
+            let mut lease = pools.readers.lease().await?;
+            let page = page(&mut lease, group_id, cursor, limit).await?;
+            lease.done();
+            Ok(page)
+        })
+        .await
+    }
+
+    async fn heads(&self, groups: &[GroupId]) -> Result<Vec<(GroupId, Seq)>, StoreError> {
+        let ids: Vec<i64> = groups.iter().map(|id| id.get()).collect();
+        self.call(|pools| async move {
+            let mut lease = pools.readers.lease().await?;
+            let heads: Vec<(i64, i64)> = fragments::heads_among(ids).load(&mut *lease).await?;
+            lease.done();
+            heads
+                .into_iter()
+                .map(|(id, head)| {
+                    Ok((
+                        rows::group_id("groups", "id", id)?,
+                        rows::seq("groups", "head_seq", head)?,
+                    ))
+                })
+                .collect()
+        })
+        .await
+    }
+}
+
+/// No transaction: entries up to a head that was read are there when they are read later.
+async fn page(
+    conn: &mut AsyncPgConnection,
+    group_id: GroupId,
+    cursor: Cursor,
+    limit: PageLimit,
+) -> Result<Option<Page>, Failure> {
+    let group = group_id.get();
+    let bounds = fragments::bounds(group).get_result(conn).await.optional()?;
+    let Some((head, first)) = bounds else {
+        return Ok(None);
+    };
+    let mut page = PageBuilder::new(cursor, limit, head, first);
+    while let Some((low, high)) = page.rest() {
+        let rows: Vec<EntryRow> = match page.direction() {
+            Direction::Ascending => {
+                let high = high.min(low.saturating_add(CHUNK - 1));
+                let chunk = fragments::ascending(group, low, high);
+                chunk.select(EntryRow::as_select()).load(conn).await?
+            }
+            Direction::Descending => {
+                let low = low.max(high.saturating_sub(CHUNK - 1));
+                let chunk = fragments::descending(group, low, high);
+                chunk.select(EntryRow::as_select()).load(conn).await?
+            }
+        };
+        if rows.is_empty() {
+            // `finish` says what that means.
+            break;
+        }
+        for row in rows {
+            if !page.take(row)? {
+                break;
+            }
+        }
+    }
+    page.finish().map(Some)
+}

@@ -1,0 +1,246 @@
+//! The statements of a batch: each takes arrays, so that a batch of any size is as many round trips as one of one.
+//!
+//! diesel caches no statement that inserts a list, updates or upserts. These are cached, and prepared when a writer's
+//! connection is opened ([`super::append::rehearse`]).
+
+use diesel::{
+    QueryResult, Table,
+    expression::Expression,
+    pg::Pg,
+    query_builder::{AstPass, Query, QueryFragment, QueryId},
+    sql_types::{Array, BigInt, Nullable, SmallInt, Text},
+};
+
+use crate::{rows::NewEntryRow, schema::entries};
+
+/// The types of all columns of `entries`, in their order.
+type EntryColumns = <<entries::table as Table>::AllColumns as Expression>::SqlType;
+
+/// Defines a statement: its parameters with their types here and there, the types of its columns, and its text around
+/// the parameters.
+macro_rules! statement {
+    (
+        $(#[$doc:meta])*
+        $name:ident { $($parameter:ident: $rust:ty as $sql:ty),* $(,)? } -> $columns:ty =
+        $begin:literal $([$bound:ident] $text:literal)*
+    ) => {
+        $(#[$doc])*
+        #[derive(Debug, Default)]
+        pub(super) struct $name {
+            $(pub(super) $parameter: $rust,)*
+        }
+
+        impl $name {
+            $(
+                fn $parameter<'b>(&'b self, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+                    out.push_bind_param::<$sql, _>(&self.$parameter)
+                }
+            )*
+        }
+
+        impl QueryFragment<Pg> for $name {
+            fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+                out.push_sql($begin);
+                $(
+                    self.$bound(&mut out)?;
+                    out.push_sql($text);
+                )*
+                Ok(())
+            }
+        }
+
+        impl QueryId for $name {
+            type QueryId = Self;
+            const HAS_STATIC_QUERY_ID: bool = true;
+        }
+
+        impl Query for $name {
+            type SqlType = $columns;
+        }
+    };
+}
+
+statement! {
+    /// `(id, head_seq)` of these groups, by ascending id, whose rows are locked in this order: two batches that want
+    /// the same groups never wait for each other in a circle. The heads are those after the locks were had.
+    LockGroups { ids: Vec<i64> as Array<BigInt> } -> (BigInt, BigInt) =
+        "SELECT id, head_seq FROM groups WHERE id = ANY(" [ids] ") ORDER BY id FOR NO KEY UPDATE"
+}
+
+statement! {
+    /// `(group_id, user_id, role)` of those of these pairs that are members.
+    Roles {
+        groups: Vec<i64> as Array<BigInt>,
+        users: Vec<i64> as Array<BigInt>,
+    } -> (BigInt, BigInt, Text) =
+        "SELECT m.group_id, m.user_id, m.role FROM UNNEST(" [groups] ", " [users] ") AS asked (group_id, user_id) \
+         JOIN members m ON m.group_id = asked.group_id AND m.user_id = asked.user_id"
+}
+
+statement! {
+    /// `(group_id, number)` of the owners of those of these groups that have any.
+    Owners { groups: Vec<i64> as Array<BigInt> } -> (BigInt, BigInt) =
+        "SELECT group_id, count(*) FROM members WHERE role = 'owner' AND group_id = ANY(" [groups] ") \
+         GROUP BY group_id"
+}
+
+statement! {
+    /// The messages that have one of these client ids.
+    ByClientMessageIds {
+        groups: Vec<i64> as Array<BigInt>,
+        senders: Vec<i64> as Array<BigInt>,
+        client_ids: Vec<String> as Array<Text>,
+    } -> EntryColumns =
+        "SELECT e.group_id, e.seq, e.kind, e.at, e.actor_id, e.message_id, e.target_seq, e.user_id, e.role, e.reason, \
+         e.key_epoch, e.client_message_id, e.sender_name, e.content \
+         FROM UNNEST(" [groups] ", " [senders] ", " [client_ids] ") AS asked (group_id, actor_id, id) \
+         JOIN entries e ON e.group_id = asked.group_id AND e.actor_id = asked.actor_id \
+         AND e.client_message_id = asked.id AND e.client_message_id IS NOT NULL"
+}
+
+statement! {
+    /// The entries at those of these places that the logs have.
+    AtPlaces {
+        groups: Vec<i64> as Array<BigInt>,
+        seqs: Vec<i64> as Array<BigInt>,
+    } -> EntryColumns =
+        "SELECT e.group_id, e.seq, e.kind, e.at, e.actor_id, e.message_id, e.target_seq, e.user_id, e.role, e.reason, \
+         e.key_epoch, e.client_message_id, e.sender_name, e.content \
+         FROM UNNEST(" [groups] ", " [seqs] ") AS asked (group_id, seq) \
+         JOIN entries e ON e.group_id = asked.group_id AND e.seq = asked.seq"
+}
+
+statement! {
+    /// As many ids for messages, ascending.
+    TakeMessageIds { count: i64 as BigInt } -> BigInt =
+        "SELECT nextval('message_ids') FROM generate_series(1, " [count] ")"
+}
+
+statement! {
+    /// Moves the heads of these groups.
+    SetHeads {
+        ids: Vec<i64> as Array<BigInt>,
+        heads: Vec<i64> as Array<BigInt>,
+    } -> () =
+        "UPDATE groups SET head_seq = moved.head_seq FROM UNNEST(" [ids] ", " [heads] ") AS moved (id, head_seq) \
+         WHERE groups.id = moved.id"
+}
+
+statement! {
+    /// Makes these users known, if they were not.
+    KnowUsers { ids: Vec<i64> as Array<BigInt> } -> () =
+        "INSERT INTO users (id) SELECT * FROM UNNEST(" [ids] ") ON CONFLICT DO NOTHING"
+}
+
+statement! {
+    /// Makes these users members, or changes their roles.
+    SetMembers {
+        groups: Vec<i64> as Array<BigInt>,
+        users: Vec<i64> as Array<BigInt>,
+        roles: Vec<&'static str> as Array<Text>,
+    } -> () =
+        "INSERT INTO members (group_id, user_id, role) \
+         SELECT * FROM UNNEST(" [groups] ", " [users] ", " [roles] ") \
+         ON CONFLICT (group_id, user_id) DO UPDATE SET role = EXCLUDED.role"
+}
+
+statement! {
+    /// Ends these memberships.
+    RemoveMembers {
+        groups: Vec<i64> as Array<BigInt>,
+        users: Vec<i64> as Array<BigInt>,
+    } -> () =
+        "DELETE FROM members USING UNNEST(" [groups] ", " [users] ") AS gone (group_id, user_id) \
+         WHERE members.group_id = gone.group_id AND members.user_id = gone.user_id"
+}
+
+statement! {
+    /// Commits. Sent like the statements before it: a plain `COMMIT` goes another way through the driver and could
+    /// overtake them.
+    Commit {} -> () = "COMMIT"
+}
+
+/// Inserts entries, a column at a time.
+#[derive(Debug, Default)]
+pub(super) struct InsertEntries<'a> {
+    group_id: Vec<i64>,
+    seq: Vec<i64>,
+    kind: Vec<i16>,
+    at: Vec<i64>,
+    actor_id: Vec<i64>,
+    message_id: Vec<Option<i64>>,
+    target_seq: Vec<Option<i64>>,
+    user_id: Vec<Option<i64>>,
+    role: Vec<Option<&'a str>>,
+    reason: Vec<Option<&'a str>>,
+    key_epoch: Vec<Option<i64>>,
+    client_message_id: Vec<Option<&'a str>>,
+    sender_name: Vec<Option<&'a str>>,
+    content: Vec<Option<&'a str>>,
+}
+
+impl<'a> InsertEntries<'a> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.seq.is_empty()
+    }
+
+    pub(super) fn extend(&mut self, rows: impl Iterator<Item = NewEntryRow<'a>>) {
+        for row in rows {
+            self.group_id.push(row.group_id);
+            self.seq.push(row.seq);
+            self.kind.push(row.kind);
+            self.at.push(row.at);
+            self.actor_id.push(row.actor_id);
+            self.message_id.push(row.message_id);
+            self.target_seq.push(row.target_seq);
+            self.user_id.push(row.user_id);
+            self.role.push(row.role);
+            self.reason.push(row.reason);
+            self.key_epoch.push(row.key_epoch);
+            self.client_message_id.push(row.client_message_id);
+            self.sender_name.push(row.sender_name);
+            self.content.push(row.content);
+        }
+    }
+}
+
+impl QueryFragment<Pg> for InsertEntries<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        type Numbers = Array<Nullable<BigInt>>;
+        type Texts = Array<Nullable<Text>>;
+        out.push_sql(
+            "INSERT INTO entries (group_id, seq, kind, at, actor_id, message_id, target_seq, user_id, role, reason, \
+             key_epoch, client_message_id, sender_name, content) SELECT * FROM UNNEST(",
+        );
+        out.push_bind_param::<Array<BigInt>, _>(&self.group_id)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<BigInt>, _>(&self.seq)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<SmallInt>, _>(&self.kind)?;
+        for numbers in [&self.at, &self.actor_id] {
+            out.push_sql(", ");
+            out.push_bind_param::<Array<BigInt>, _>(numbers)?;
+        }
+        for numbers in [&self.message_id, &self.target_seq, &self.user_id] {
+            out.push_sql(", ");
+            out.push_bind_param::<Numbers, _>(numbers)?;
+        }
+        for texts in [&self.role, &self.reason] {
+            out.push_sql(", ");
+            out.push_bind_param::<Texts, _>(texts)?;
+        }
+        out.push_sql(", ");
+        out.push_bind_param::<Numbers, _>(&self.key_epoch)?;
+        for texts in [&self.client_message_id, &self.sender_name, &self.content] {
+            out.push_sql(", ");
+            out.push_bind_param::<Texts, _>(texts)?;
+        }
+        out.push_sql(")");
+        Ok(())
+    }
+}
+
+impl QueryId for InsertEntries<'_> {
+    type QueryId = InsertEntries<'static>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}

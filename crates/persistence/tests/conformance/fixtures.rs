@@ -1,0 +1,60 @@
+//! What the suites need of a store, whichever it is.
+
+use std::{any::Any, sync::Arc};
+
+use sealroom_domain::{
+    GroupName, Timestamp,
+    ports::{GroupLog, Groups, Memberships, Users},
+};
+use sealroom_testkit::conformance::{
+    Hook, group_log::GroupLogFixture, groups::GroupsFixture, memberships::MembershipsFixture,
+    users::UsersFixture,
+};
+
+/// A store that answers all four ports.
+pub(crate) trait Store: GroupLog + Groups + Memberships + Users + 'static {}
+
+impl<S: GroupLog + Groups + Memberships + Users + 'static> Store for S {}
+
+/// Two handles on one fresh store, and what must live as long.
+pub(crate) fn group_log<S: Store>(
+    store: Arc<S>,
+    peer: Arc<S>,
+    outage: Hook<()>,
+    guard: impl Any + Send + Sync,
+) -> GroupLogFixture {
+    let log: Arc<dyn GroupLog> = Arc::<S>::clone(&store);
+    let groups: Arc<dyn Groups> = Arc::<S>::clone(&store);
+    GroupLogFixture::new(log, groups)
+        .with_memberships(store)
+        .with_peer(peer)
+        .with_outage(outage)
+        .keeping(guard)
+}
+
+pub(crate) fn groups<S: Store>(store: Arc<S>, guard: impl Any + Send + Sync) -> GroupsFixture {
+    let groups: Arc<dyn Groups> = Arc::<S>::clone(&store);
+    let log: Arc<dyn GroupLog> = Arc::<S>::clone(&store);
+    GroupsFixture::new(groups, log)
+        .with_memberships(store)
+        .keeping(guard)
+}
+
+pub(crate) fn memberships<S: Store>(store: Arc<S>, guard: impl Any + Send + Sync) -> MembershipsFixture {
+    let memberships: Arc<dyn Memberships> = Arc::<S>::clone(&store);
+    let make_group = Hook::new(move |group_id| {
+        let store = Arc::clone(&store);
+        async move {
+            let name = GroupName::new("group").unwrap();
+            store.put(group_id, &name, Timestamp::from_secs(0)).await.unwrap();
+        }
+    });
+    MembershipsFixture::new(memberships)
+        .with_groups(make_group)
+        .keeping(guard)
+}
+
+pub(crate) fn users<S: Store>(store: Arc<S>, guard: impl Any + Send + Sync) -> UsersFixture {
+    let users: Arc<dyn Users> = store;
+    UsersFixture::new(users).keeping(guard)
+}
