@@ -11,3 +11,4 @@ pub mod logging;
 pub mod run;
 pub mod secret;
 pub mod settings;
+mod store;

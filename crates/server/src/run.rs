@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use axum::Router;
 use sealroom_auth::{JwtVerifier, KeySet, VerificationKey, VerifierOptions};
 use sealroom_domain::ports::TokenVerifier;
-use sealroom_engine::{Chat, ChatOptions, Ports};
+use sealroom_engine::{Chat, ChatOptions};
 use sealroom_http::{HttpOptions, HttpParts, Readiness};
-use sealroom_persistence::{OpenError, SqliteOptions, SqliteStore};
+use sealroom_persistence::OpenError;
 use sealroom_realtime::{AllowedOrigins, Realtime, RealtimeOptions};
 use tokio::{
     net::TcpListener,
@@ -21,7 +21,8 @@ use crate::{
     data_dir::{DataDir, DataDirError},
     listen::serve_connections,
     secret::{SecretFileError, secret},
-    settings::{Database, SettingError, Settings},
+    settings::{SettingError, Settings},
+    store::Store,
 };
 
 /// Why a server cannot start.
@@ -80,7 +81,7 @@ pub async fn run(
 #[derive(Debug)]
 pub struct Server {
     settings: Settings,
-    store: SqliteStore,
+    store: Store,
     chat: Arc<Chat>,
     realtime: Realtime,
     router: Router,
@@ -98,9 +99,8 @@ impl Server {
             claims: settings.claims.clone(),
             clock: Arc::new(SystemClock),
         })?);
-        let Database::Sqlite(file) = settings.database();
-        let store = SqliteStore::open(SqliteOptions::new(file)).await?;
-        let chat = Chat::start(ports(&store), chat_options(&settings));
+        let store = Store::open(&settings.database()).await?;
+        let chat = Chat::start(store.ports(), chat_options(&settings, &store));
         let realtime = Realtime::start(chat.clone(), verifier.clone(), realtime_options(&settings));
         let router = sealroom_http::router(HttpParts {
             chat: chat.clone(),
@@ -162,18 +162,10 @@ async fn drain(realtime: &Realtime, chat: &Chat) {
     realtime.close().await;
 }
 
-fn ports(store: &SqliteStore) -> Ports {
-    Ports {
-        log: Arc::new(store.clone()),
-        groups: Arc::new(store.clone()),
-        memberships: Arc::new(store.clone()),
-        users: Arc::new(store.clone()),
-        clock: Arc::new(SystemClock),
-    }
-}
-
-fn chat_options(settings: &Settings) -> ChatOptions {
+fn chat_options(settings: &Settings, store: &Store) -> ChatOptions {
     ChatOptions {
+        lanes: store.lanes(),
+        looks_for_others: store.looks_for_others(),
         limits: settings.limits.clone(),
         provision_users: settings.provision_users,
         ..ChatOptions::default()
@@ -198,7 +190,7 @@ fn realtime_options(settings: &Settings) -> RealtimeOptions {
 /// Ready while the database answers and the server does not drain.
 #[derive(Debug)]
 struct ServerReadiness {
-    store: SqliteStore,
+    store: Store,
     chat: Arc<Chat>,
 }
 

@@ -25,7 +25,7 @@ pub use self::{
 };
 use crate::{
     failure::{Failures, unwinding},
-    feeds::Feeds,
+    feeds::{Feeds, look_for_others},
     latch::Latch,
     users_online::UsersOnline,
     writer::{Writer, WriterOptions, WriterParts},
@@ -80,6 +80,9 @@ pub struct ChatOptions {
     pub queue_bytes: usize,
     /// Entries of one batch at most. 512.
     pub batch: usize,
+    /// How often the ends of the joined groups' logs are looked at, where other servers append to the same logs. Live
+    /// events of theirs follow after as long at most. `None`, where this server alone appends. `None`.
+    pub looks_for_others: Option<Duration>,
     /// From the submission of an entry to its answer at most. 4.5 s, so that the client hears within 5 s.
     pub deadline: Duration,
 }
@@ -94,6 +97,7 @@ impl Default for ChatOptions {
             queue: 8192,
             queue_bytes: 64 * 1024 * 1024,
             batch: 512,
+            looks_for_others: None,
             deadline: Duration::from_millis(4500),
         }
     }
@@ -167,6 +171,9 @@ impl Chat {
         };
         let host = options.membership_keeper == MembershipKeeper::Host;
         let writer = Writer::start(&works_with, &writer_options, host);
+        if let Some(every) = options.looks_for_others {
+            tasks.spawn(look_for_others(Arc::downgrade(&feeds), every));
+        }
         Arc::new(Self {
             ports,
             options,

@@ -5,7 +5,7 @@ mod subscription;
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::Arc,
+    sync::{Arc, Weak},
     time::Duration,
 };
 
@@ -165,6 +165,14 @@ impl Feeds {
         }
     }
 
+    /// Other servers may have appended to any log.
+    fn suspect_all(self: &Arc<Self>) {
+        let groups: HashSet<GroupId> = self.by_group.read().keys().copied().collect();
+        if !groups.is_empty() {
+            self.suspect(groups);
+        }
+    }
+
     /// The number of groups with a feed.
     pub(crate) fn count(&self) -> usize {
         self.by_group.read().len()
@@ -302,6 +310,16 @@ impl Feeds {
                 }
             }
         }
+    }
+}
+
+/// Looks every so often whether other servers appended to the logs of the joined groups, for as long as there are
+/// feeds.
+pub(crate) async fn look_for_others(feeds: Weak<Feeds>, every: Duration) {
+    loop {
+        sleep(every).await;
+        let Some(feeds) = feeds.upgrade() else { return };
+        feeds.suspect_all();
     }
 }
 

@@ -92,9 +92,21 @@ async fn ask(conn: &AsyncPgConnection, questions: Questions) -> Result<Facts, Fa
     };
     let (heads, roles, owners, repeated, message_ids) = try_join5(
         lock.load::<(i64, i64)>(&mut &*conn),
-        if_asked(questions.roles.map(|asked| asked.load::<(i64, i64, String)>(&mut &*conn))),
-        if_asked(questions.owners.map(|asked| asked.load::<(i64, i64)>(&mut &*conn))),
-        if_asked(questions.client_ids.map(|asked| asked.load::<EntryRow>(&mut &*conn))),
+        if_asked(
+            questions
+                .roles
+                .map(|asked| asked.load::<(i64, i64, String)>(&mut &*conn)),
+        ),
+        if_asked(
+            questions
+                .owners
+                .map(|asked| asked.load::<(i64, i64)>(&mut &*conn)),
+        ),
+        if_asked(
+            questions
+                .client_ids
+                .map(|asked| asked.load::<EntryRow>(&mut &*conn)),
+        ),
         if_asked(questions.message_ids.map(|asked| asked.load::<i64>(&mut &*conn))),
     )
     .await?;
@@ -134,7 +146,10 @@ async fn settle(
             Ok(true) => return Ok(outcomes),
             Ok(false) => return Err(cause),
             Err(error) => {
-                tracing::debug!(error = &error as &dyn std::error::Error, "the outcome of a commit is not known yet");
+                tracing::debug!(
+                    error = &error as &dyn std::error::Error,
+                    "the outcome of a commit is not known yet"
+                );
                 tokio::time::sleep(ASK_AGAIN).await;
             }
         }

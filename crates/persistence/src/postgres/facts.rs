@@ -44,7 +44,12 @@ impl Questions {
                 pairs.insert((group_id, entry.actor_id.get()));
             }
             match (&entry.body, entry.guard) {
-                (NewBody::Message { client_message_id, .. }, _) => {
+                (
+                    NewBody::Message {
+                        client_message_id, ..
+                    },
+                    _,
+                ) => {
                     messages = messages.saturating_add(1);
                     if let Some(id) = client_message_id {
                         client_ids.groups.push(group_id);

@@ -1,10 +1,7 @@
 //! Groups.
 
 use async_trait::async_trait;
-use diesel::{
-    ExpressionMethods, SelectableHelper,
-    QueryDsl,
-};
+use diesel::{ExpressionMethods, QueryDsl, SelectableHelper};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use sealroom_domain::{
     Entry, GroupId, GroupName, Timestamp,

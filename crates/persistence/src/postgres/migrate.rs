@@ -4,7 +4,10 @@ use diesel::connection::SimpleConnection;
 use diesel_async::{AsyncPgConnection, async_connection_wrapper::AsyncConnectionWrapper};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
-use super::{connection::{self, Connection}, options::PostgresOptions};
+use super::{
+    connection::{self, Connection},
+    options::PostgresOptions,
+};
 use crate::{
     error::OpenError,
     migrate::{self, MigrationStatus, blocking},
@@ -35,8 +38,10 @@ async fn with_lock<R: Send + 'static>(
     let Connection { pg, driver, .. } = connection::connect(options).await.map_err(OpenError::server)?;
     blocking(move || {
         let mut conn = Blocking::from(pg);
-        conn.batch_execute(&format!("SET lock_timeout = '60s'; SELECT pg_advisory_lock({LOCK})"))
-            .map_err(OpenError::busy)?;
+        conn.batch_execute(&format!(
+            "SET lock_timeout = '60s'; SELECT pg_advisory_lock({LOCK})"
+        ))
+        .map_err(OpenError::busy)?;
         let outcome = work(&mut conn);
         drop(driver);
         outcome

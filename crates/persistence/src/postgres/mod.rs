@@ -141,10 +141,14 @@ impl PostgresStore {
             fragments::log_id().get_result::<String>(&mut *reader).await?;
             reader.done();
             let mut writer = pools.writers.lease().await?;
-            let refuses: bool = diesel::select(pg_is_in_recovery()).get_result(&mut *writer).await?;
+            let refuses: bool = diesel::select(pg_is_in_recovery())
+                .get_result(&mut *writer)
+                .await?;
             writer.done();
             if refuses {
-                return Err(Failure::Lost("the server is a standby and takes no writes".into()));
+                return Err(Failure::Lost(
+                    "the server is a standby and takes no writes".into(),
+                ));
             }
             Ok(())
         });

@@ -1,20 +1,19 @@
 //! `migrate` and `new-log`: work on the store while no server does.
 
 use anyhow::{Context, bail};
-use sealroom_persistence::{SqliteOptions, SqliteStore};
 
 use super::{Failure, print, serve::runtime};
 use crate::{
     data_dir::DataDir,
     settings::{Database, Settings},
+    store::Store,
 };
 
 /// Brings the schema up to date, and says what was done.
 pub(super) fn migrate(settings: &Settings) -> Result<(), Failure> {
     let _held = DataDir::open(&settings.data_dir)?;
-    let Database::Sqlite(path) = settings.database();
     let applied = runtime()?
-        .block_on(SqliteStore::migrate(&SqliteOptions::new(path)))
+        .block_on(Store::migrate(&settings.database()))
         .with_context(|| format!("cannot migrate {}", settings.database()))?;
     let mut text = String::new();
     for version in &applied {
@@ -31,14 +30,18 @@ pub(super) fn migrate(settings: &Settings) -> Result<(), Failure> {
 /// Gives the log another id, and prints it.
 pub(super) fn new_log(settings: &Settings) -> Result<(), Failure> {
     let _held = DataDir::open(&settings.data_dir)?;
-    let Database::Sqlite(path) = settings.database();
+    let database = settings.database();
     let log_id = runtime()?.block_on(async {
-        if !path.is_file() {
-            bail!("there is no database at {}", settings.database());
+        // One that is only created now has nothing to restore.
+        #[cfg(feature = "sqlite")]
+        if let Database::Sqlite(path) = &database
+            && !path.is_file()
+        {
+            bail!("there is no database at {database}");
         }
-        let store = SqliteStore::open(SqliteOptions::new(&path))
+        let store = Store::open(&database)
             .await
-            .with_context(|| format!("cannot open {}", settings.database()))?;
+            .with_context(|| format!("cannot open {database}"))?;
         let log_id = store
             .renew_log_id()
             .await

@@ -11,6 +11,8 @@ use sealroom_auth::{
     ClaimRules, ClaimRulesError, JwtVerifier, KeySet, Secret, VerificationKey, VerifierOptions,
 };
 use sealroom_domain::Limits;
+#[cfg(feature = "postgres")]
+use sealroom_persistence::PostgresUrl;
 
 use crate::{clock::SystemClock, descriptors, listen::ListenOptions};
 
@@ -75,7 +77,11 @@ pub struct Settings {
 #[non_exhaustive]
 pub enum Database {
     /// An SQLite file.
+    #[cfg(feature = "sqlite")]
     Sqlite(PathBuf),
+    /// A database of a PostgreSQL server, which several servers may share.
+    #[cfg(feature = "postgres")]
+    Postgres(PostgresUrl),
 }
 
 /// How the log is written.
@@ -259,7 +265,11 @@ impl Settings {
 impl fmt::Display for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            #[cfg(feature = "sqlite")]
             Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
+            // Without its password.
+            #[cfg(feature = "postgres")]
+            Self::Postgres(url) => url.fmt(f),
         }
     }
 }

@@ -35,7 +35,7 @@ const fn spec(
 pub(crate) const SPECS: &[Spec] = &[
     spec("listen", "SEALROOM_LISTEN", "HOST:PORT", "127.0.0.1:8000", "Where to listen"),
     spec("data-dir", "SEALROOM_DATA_DIR", "DIR", "./sealroom-data", "The SQLite file and the generated secret; one server at a time"),
-    spec("database-url", "SEALROOM_DATABASE_URL", "URL", "sqlite://<data dir>/sealroom.db", "The database: sqlite://PATH"),
+    spec("database-url", "SEALROOM_DATABASE_URL", "URL", "sqlite://<data dir>/sealroom.db", "The database: sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE; other users of the machine can read flags, so prefer the variable for passwords"),
     spec("jwt-secret", "SEALROOM_JWT_SECRET", "TEXT", "generated on first start", "The secret of the tokens (HS256), at least 32 bytes; other users of the machine can read flags, so prefer the variable"),
     spec("jwt-issuer", "SEALROOM_JWT_ISSUER", "TEXT", "any", "The only accepted iss of a token"),
     spec("jwt-audience", "SEALROOM_JWT_AUDIENCE", "TEXT", "any", "What must be among the aud of a token"),

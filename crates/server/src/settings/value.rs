@@ -3,6 +3,8 @@
 use std::{borrow::Cow, net::SocketAddr, path::PathBuf, time::Duration};
 
 use sealroom_auth::Secret;
+#[cfg(feature = "postgres")]
+use sealroom_persistence::PostgresUrl;
 
 use super::{Database, LogFormat};
 
@@ -40,22 +42,47 @@ pub(super) fn directory(text: &str) -> Result<PathBuf, Problem> {
     Ok(PathBuf::from(text))
 }
 
-/// `sqlite://PATH`. The text is not repeated: such URLs may hold passwords.
+/// `sqlite://PATH` or `postgres://…`. The text is not repeated: such URLs may hold passwords.
 pub(super) fn database(text: &str) -> Result<Database, Problem> {
     let (scheme, rest) = text
         .split_once("://")
         .ok_or("not a URL of a database, such as sqlite:///var/lib/sealroom/sealroom.db")?;
     match scheme {
-        "sqlite" if rest.is_empty() || rest.contains(['\0', '?', '#']) || rest.ends_with('/') => {
-            Err("sqlite:// must be followed by the path of a file, and nothing else".into())
-        }
-        "sqlite" if rest.starts_with(':') || rest.starts_with("file:") => {
-            Err("only a file of its own can be the database".into())
-        }
-        "sqlite" => Ok(Database::Sqlite(PathBuf::from(rest))),
-        "postgres" | "postgresql" => Err("PostgreSQL is not supported by this version".into()),
-        _ => Err("not a database that is known; use sqlite://PATH".into()),
+        "sqlite" => sqlite(rest),
+        "postgres" | "postgresql" => postgres(text),
+        _ => Err(
+            "not a database that is known; use sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE"
+                .into(),
+        ),
     }
+}
+
+#[cfg(feature = "sqlite")]
+fn sqlite(path: &str) -> Result<Database, Problem> {
+    if path.is_empty() || path.contains(['\0', '?', '#']) || path.ends_with('/') {
+        return Err("sqlite:// must be followed by the path of a file, and nothing else".into());
+    }
+    if path.starts_with(':') || path.starts_with("file:") {
+        return Err("only a file of its own can be the database".into());
+    }
+    Ok(Database::Sqlite(PathBuf::from(path)))
+}
+
+#[cfg(not(feature = "sqlite"))]
+fn sqlite(_path: &str) -> Result<Database, Problem> {
+    Err("SQLite is not compiled into this program".into())
+}
+
+#[cfg(feature = "postgres")]
+fn postgres(url: &str) -> Result<Database, Problem> {
+    PostgresUrl::parse(url)
+        .map(Database::Postgres)
+        .map_err(|error| error.to_string().into())
+}
+
+#[cfg(not(feature = "postgres"))]
+fn postgres(_url: &str) -> Result<Database, Problem> {
+    Err("PostgreSQL is not compiled into this program".into())
 }
 
 /// A secret. Its text is not repeated.
@@ -254,15 +281,15 @@ mod tests {
             "sqlite://file:a?mode=memory",
             "sqlite://a.db?mode=ro",
             "mysql://u:pass@h/d",
-            "postgres://u:pass@h/d",
+            "postgres://u:pass@h",
+            "postgres://u:pass@h:1x/d",
+            "postgres:///d",
         ] {
             let problem = database(bad).unwrap_err();
-            assert!(!problem.contains("pass"), "{problem}");
+            assert!(!problem.contains("pass@"), "{problem}");
         }
-        assert_eq!(
-            database("postgres://u@h/d").unwrap_err(),
-            "PostgreSQL is not supported by this version"
-        );
+        let shared = database("postgresql://u:pass@h/d").unwrap();
+        assert_eq!(shared.to_string(), "postgres://u@h/d");
     }
 
     #[test]

@@ -10,8 +10,8 @@ use sealroom_domain::{
     ports::{Cursor, GroupLog, PageLimit},
 };
 
-use super::{group, options, store};
 use super::super::{connection, migrate};
+use super::{group, options, store};
 use crate::{OpenError, fragments::SetHead, rows::NewEntryRow, schema::entries};
 
 #[derive(diesel::QueryableByName, Debug, PartialEq)]

@@ -1,0 +1,117 @@
+//! The store that the database's URL names.
+
+use std::{sync::Arc, time::Duration};
+
+use sealroom_domain::{
+    LogId,
+    ports::{GroupLog, Groups, Memberships, StoreError, Users},
+};
+use sealroom_engine::Ports;
+use sealroom_persistence::OpenError;
+#[cfg(feature = "postgres")]
+use sealroom_persistence::{PostgresOptions, PostgresStore};
+#[cfg(feature = "sqlite")]
+use sealroom_persistence::{SqliteOptions, SqliteStore};
+
+use crate::{clock::SystemClock, settings::Database};
+
+/// An open store. Cloning shares it.
+#[derive(Debug, Clone)]
+pub(crate) enum Store {
+    #[cfg(feature = "sqlite")]
+    Sqlite(SqliteStore),
+    #[cfg(feature = "postgres")]
+    Postgres(PostgresStore),
+}
+
+/// The same question to whichever store it is.
+macro_rules! on_store {
+    ($store:expr, $bound:ident => $answer:expr) => {
+        match $store {
+            #[cfg(feature = "sqlite")]
+            Store::Sqlite($bound) => $answer,
+            #[cfg(feature = "postgres")]
+            Store::Postgres($bound) => $answer,
+        }
+    };
+}
+
+impl Store {
+    /// Opens the store, and brings its schema up to date.
+    pub(crate) async fn open(database: &Database) -> Result<Self, OpenError> {
+        match database {
+            #[cfg(feature = "sqlite")]
+            Database::Sqlite(path) => SqliteStore::open(SqliteOptions::new(path))
+                .await
+                .map(Self::Sqlite),
+            #[cfg(feature = "postgres")]
+            Database::Postgres(url) => PostgresStore::open(PostgresOptions::new(url.clone()))
+                .await
+                .map(Self::Postgres),
+        }
+    }
+
+    /// Brings the schema up to date, and answers the versions that were applied.
+    pub(crate) async fn migrate(database: &Database) -> Result<Vec<String>, OpenError> {
+        match database {
+            #[cfg(feature = "sqlite")]
+            Database::Sqlite(path) => SqliteStore::migrate(&SqliteOptions::new(path)).await,
+            #[cfg(feature = "postgres")]
+            Database::Postgres(url) => PostgresStore::migrate(&PostgresOptions::new(url.clone())).await,
+        }
+    }
+
+    /// The ports of the use cases.
+    pub(crate) fn ports(&self) -> Ports {
+        on_store!(self, store => ports(Arc::new(store.clone())))
+    }
+
+    /// How many batches it commits at the same time.
+    pub(crate) fn lanes(&self) -> usize {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(_) => 1,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(store) => store.lanes(),
+        }
+    }
+
+    /// How often to look for entries of other servers; `None` where there are none.
+    pub(crate) fn looks_for_others(&self) -> Option<Duration> {
+        match self {
+            // The data directory is held by one server.
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(_) => None,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => Some(LOOK_FOR_OTHERS),
+        }
+    }
+
+    /// Whether it can work now; waits for at most `patience`.
+    pub(crate) async fn ping(&self, patience: Duration) -> Result<(), StoreError> {
+        on_store!(self, store => store.ping(patience).await)
+    }
+
+    /// Gives the log another name.
+    pub(crate) async fn renew_log_id(&self) -> Result<LogId, StoreError> {
+        on_store!(self, store => store.renew_log_id().await)
+    }
+
+    /// Waits for what was begun, and closes it.
+    pub(crate) async fn close(&self) -> Result<(), StoreError> {
+        on_store!(self, store => store.close().await)
+    }
+}
+
+/// Live events of other servers follow within 2 s; this leaves half a second for reading them.
+const LOOK_FOR_OTHERS: Duration = Duration::from_millis(1500);
+
+fn ports<S: GroupLog + Groups + Memberships + Users + 'static>(store: Arc<S>) -> Ports {
+    Ports {
+        log: store.clone(),
+        groups: store.clone(),
+        memberships: store.clone(),
+        users: store,
+        clock: Arc::new(SystemClock),
+    }
+}
