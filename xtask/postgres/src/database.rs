@@ -13,7 +13,7 @@ const TRIES: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(100);
 /// How long a removal may take; a server that hangs must not hang the tests.
 const DROP_TIMEOUT: Duration = Duration::from_secs(20);
-/// The first version that can copy the template through the write-ahead log.
+/// The first version that has another way than copying the template's files, and that takes by default.
 const STRATEGY_SINCE: u32 = 150_000;
 
 /// A new, empty database on the server of the environment variable `SEALROOM_TEST_POSTGRES_URL`.
@@ -107,7 +107,8 @@ impl Drop for TestDatabase {
     }
 }
 
-/// `template0` has no sessions, which would be in the way of a copy.
+/// `template0` has no sessions, which would be in the way of a copy. Its files are copied: on a server that does not
+/// sync, 60 databases by 4 sessions took two thirds of what they take through the write-ahead log.
 async fn create(server: &Config, name: &str) -> Result<(), tokio_postgres::Error> {
     let client = connect(server).await?;
     let row = client
@@ -115,7 +116,7 @@ async fn create(server: &Config, name: &str) -> Result<(), tokio_postgres::Error
         .await?;
     let version: u32 = row.try_get::<_, String>(0)?.parse().unwrap_or_default();
     let strategy = if version >= STRATEGY_SINCE {
-        "STRATEGY wal_log"
+        "STRATEGY file_copy"
     } else {
         ""
     };

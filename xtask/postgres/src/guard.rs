@@ -12,7 +12,8 @@ use anyhow::Context as _;
 /// about. Then it stops the server, if one still runs in the directory `$1`, and removes the directory.
 ///
 /// A process id of a server that crashed may belong to another process by now: on Linux the directory that it
-/// works in tells. A stopped server stops its children, by force after 5 s, also when they are paused.
+/// works in tells. A server that stops ends its children, by force after 5 s, also when they are paused; at its
+/// own end it removes the file, while its process may stay until somebody asks for its status.
 const SCRIPT: &str = r#"
 cat > /dev/null
 pid=$(sed -n 1p "$1/data/postmaster.pid" 2> /dev/null)
@@ -22,8 +23,11 @@ if [ -n "$pid" ]; then
     kill -s CONT "$pid"
     kill -s QUIT "$pid"
     tries=0
-    while kill -0 "$pid" && [ "$tries" -lt 100 ]; do sleep 0.1; tries=$((tries + 1)); done
-    kill -s KILL "$pid"
+    while [ -e "$1/data/postmaster.pid" ] && kill -0 "$pid" && [ "$tries" -lt 100 ]; do
+        sleep 0.1
+        tries=$((tries + 1))
+    done
+    if [ -e "$1/data/postmaster.pid" ]; then kill -s KILL "$pid"; fi
 fi
 rm -rf "$1"
 "#;

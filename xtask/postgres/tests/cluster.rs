@@ -126,19 +126,11 @@ fn an_error_says_what_the_server_said() {
     assert!(error.contains("invalid value for parameter"), "{error}");
 }
 
-/// Not a test of its own: what the one below kills.
-#[test]
-#[ignore = "started by another test"]
-fn start_and_hang() {
-    let cluster = Cluster::start(&ClusterOptions::default()).unwrap();
-    println!("port {}", cluster.port());
-    thread::sleep(Duration::from_mins(10));
-}
-
 #[test]
 fn a_server_ends_with_a_process_that_is_killed() {
-    let mut owner = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "start_and_hang", "--ignored", "--nocapture"])
+    // Beside the tests' own programs, cargo builds the examples.
+    let example = std::env::current_exe().unwrap().join("../../examples/hold");
+    let mut owner = Command::new(example)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
