@@ -4,53 +4,56 @@
 
 #[expect(dead_code, reason = "the clients need neither crashes nor restarts")]
 mod common;
+#[path = "common/on_each_store.rs"]
+#[macro_use]
+mod on_each_store;
 
 use std::{
     path::{Path, PathBuf},
     process::Command,
 };
 
-use common::TestServer;
+use common::{Store, TestServer};
 use sealroom_testkit::client::http;
 use serde_json::{Value, json};
 
 /// The last line of a client that got through all of its checks.
 const PASSED: &str = "all checks passed";
 
-#[tokio::test]
-async fn node_over_websocket() {
-    play(&node(), "websocket").await;
+on_each_store!(node_over_websocket);
+async fn node_over_websocket(store: Store) {
+    play(store, &node(), "websocket").await;
 }
 
-#[tokio::test]
-async fn node_over_polling() {
-    play(&node(), "polling").await;
+on_each_store!(node_over_polling);
+async fn node_over_polling(store: Store) {
+    play(store, &node(), "polling").await;
 }
 
-#[tokio::test]
-async fn node_with_an_upgrade_from_polling_to_websocket() {
-    play(&node(), "upgrade").await;
+on_each_store!(node_with_an_upgrade_from_polling_to_websocket);
+async fn node_with_an_upgrade_from_polling_to_websocket(store: Store) {
+    play(store, &node(), "upgrade").await;
 }
 
-#[tokio::test]
-async fn node_with_default_options_for_a_long_time() {
+on_each_store!(node_with_default_options_for_a_long_time);
+async fn node_with_default_options_for_a_long_time(store: Store) {
     let client = Client {
         program: interop().join("node/long_life.mjs"),
         ..node()
     };
     // Far less than what the clients get in all: a socket must not be closed for what it has taken long ago.
-    let server = TestServer::start_with(&[("SEALROOM_LIMIT_OUTBOUND_BYTES", "200000")]);
+    let server = TestServer::start_on(store, &[("SEALROOM_LIMIT_OUTBOUND_BYTES", "200000")]).await;
     play_on(&server, &client, "upgrade").await;
 }
 
-#[tokio::test]
-async fn python_over_websocket() {
-    play(&python(), "websocket").await;
+on_each_store!(python_over_websocket);
+async fn python_over_websocket(store: Store) {
+    play(store, &python(), "websocket").await;
 }
 
-#[tokio::test]
-async fn python_over_polling() {
-    play(&python(), "polling").await;
+on_each_store!(python_over_polling);
+async fn python_over_polling(store: Store) {
+    play(store, &python(), "polling").await;
 }
 
 /// A client's program: what runs it, and the file.
@@ -91,8 +94,8 @@ fn need(path: &Path) {
 }
 
 /// Runs a client to its end against a server of its own.
-async fn play(client: &Client, transport: &str) {
-    play_on(&TestServer::start(), client, transport).await;
+async fn play(store: Store, client: &Client, transport: &str) {
+    play_on(&TestServer::start_on(store, &[]).await, client, transport).await;
 }
 
 async fn play_on(server: &TestServer, client: &Client, transport: &str) {

@@ -15,11 +15,21 @@ use std::{
 };
 
 use tempfile::TempDir;
+use xtask_postgres::TestDatabase;
 
 /// How long a start may take; the first one writes the schema.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// The server promises to be gone 15 s after SIGTERM.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Where a server keeps its data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Store {
+    /// The file in its data directory.
+    Sqlite,
+    /// A new database of the PostgreSQL server that `SEALROOM_TEST_POSTGRES_URL` names.
+    Postgres,
+}
 
 /// A server with a data directory and a secret of its own, killed when it is dropped.
 #[derive(Debug)]
@@ -32,6 +42,8 @@ pub(crate) struct TestServer {
     pub(crate) secret: String,
     settings: Vec<(OsString, OsString)>,
     process: Process,
+    /// Behind the process: it goes when nobody uses it any more.
+    database: Option<TestDatabase>,
 }
 
 impl TestServer {
@@ -42,15 +54,22 @@ impl TestServer {
 
     /// The same with further settings: names and values of environment variables.
     pub(crate) fn start_with(settings: &[(&str, &str)]) -> Self {
-        let data_dir = TempDir::new().unwrap_or_else(|error| panic!("no temporary directory: {error}"));
-        let secret = random_secret();
-        let mut all: Vec<(OsString, OsString)> = vec![
-            ("SEALROOM_DATA_DIR".into(), data_dir.path().into()),
-            ("SEALROOM_JWT_SECRET".into(), (&secret).into()),
-            // Servers of tests that run at once would meet on the default port.
-            ("SEALROOM_METRICS_LISTEN".into(), "off".into()),
-        ];
+        // Servers of tests that run at once would meet on the default port.
+        let mut all: Vec<(OsString, OsString)> = vec![("SEALROOM_METRICS_LISTEN".into(), "off".into())];
         all.extend(settings.iter().map(|(name, value)| (name.into(), value.into())));
+        Self::start_sharing(random_secret(), all)
+    }
+
+    /// Another server with the same settings and secret, and a data directory of its own.
+    pub(crate) fn start_another(&self) -> Self {
+        Self::start_sharing(self.secret.clone(), self.settings.clone())
+    }
+
+    fn start_sharing(secret: String, mut all: Vec<(OsString, OsString)>) -> Self {
+        let data_dir = TempDir::new().unwrap_or_else(|error| panic!("no temporary directory: {error}"));
+        // The last ones count.
+        all.push(("SEALROOM_DATA_DIR".into(), data_dir.path().into()));
+        all.push(("SEALROOM_JWT_SECRET".into(), (&secret).into()));
         let (process, addr) = Process::start(&all, "127.0.0.1:0");
         Self {
             addr,
@@ -58,6 +77,21 @@ impl TestServer {
             secret,
             settings: all,
             process,
+            database: None,
+        }
+    }
+
+    /// The same on a store, which is new and goes with the server.
+    pub(crate) async fn start_on(store: Store, settings: &[(&str, &str)]) -> Self {
+        let database = match store {
+            Store::Sqlite => return Self::start_with(settings),
+            Store::Postgres => TestDatabase::create().await,
+        };
+        let url = ("SEALROOM_DATABASE_URL", database.url());
+        let server = Self::start_with(&[&[url], settings].concat());
+        Self {
+            database: Some(database),
+            ..server
         }
     }
 

@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::world::{World, log_over_socket, succeed};
+use crate::{
+    common::Store,
+    world::{World, log_over_socket, succeed},
+};
 
 const LIMIT: usize = 65_536;
 
-#[tokio::test]
-async fn content_is_kept_byte_for_byte_up_to_the_limit_in_bytes() {
-    let world = World::start();
+on_each_store!(content_is_kept_byte_for_byte_up_to_the_limit_in_bytes);
+async fn content_is_kept_byte_for_byte_up_to_the_limit_in_bytes(store: Store) {
+    let world = World::start_on(store).await;
     world.group(1, [1, 2]).await;
     let sender = world.socket(1).await;
     let receiver = world.joined(2, 1).await;
@@ -65,9 +68,9 @@ async fn content_is_kept_byte_for_byte_up_to_the_limit_in_bytes() {
     assert!(contents.into_iter().eq(expected));
 }
 
-#[tokio::test]
-async fn key_epochs_are_kept() {
-    let world = World::start();
+on_each_store!(key_epochs_are_kept);
+async fn key_epochs_are_kept(store: Store) {
+    let world = World::start_on(store).await;
     world.group(1, [1, 2]).await;
     let sender = world.socket(1).await;
     let receiver = world.joined(2, 1).await;
@@ -82,9 +85,9 @@ async fn key_epochs_are_kept() {
     }
 }
 
-#[tokio::test]
-async fn a_retry_gives_the_first_result() {
-    let world = World::start();
+on_each_store!(a_retry_gives_the_first_result);
+async fn a_retry_gives_the_first_result(store: Store) {
+    let world = World::start_on(store).await;
     world.group(1, [1, 2]).await;
     let sender = world.joined(1, 1).await;
     let other = world.joined(2, 1).await;

@@ -14,6 +14,7 @@ use tokio::{
 };
 
 use crate::{
+    common::Store,
     random::Random,
     reader::Reader,
     world::{World, number},
@@ -24,9 +25,9 @@ const CLIENTS: u64 = 8;
 const IN_FLIGHT: usize = 20;
 const GROUP: u64 = 1;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_acknowledged_is_lost_in_20_kills() {
-    let mut world = World::start();
+on_each_store!(nothing_acknowledged_is_lost_in_20_kills, worker_threads = 2);
+async fn nothing_acknowledged_is_lost_in_20_kills(store: Store) {
+    let mut world = World::start_on(store).await;
     world.group(GROUP, 1..=CLIENTS).await;
     let log_id = world.log_id(GROUP).await;
     let mut authors: Vec<_> = (1..=CLIENTS)

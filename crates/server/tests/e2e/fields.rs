@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
+    common::Store,
     probe::{EVENTS, Probe, works},
     world::{World, succeed},
 };
@@ -55,9 +56,9 @@ fn with(event: &str, key: &str, value: &str) -> String {
     format!(",{{{}}}", keys.join(","))
 }
 
-#[tokio::test]
-async fn values_of_the_wrong_kind_are_refused_with_their_key() {
-    let world = World::start();
+on_each_store!(values_of_the_wrong_kind_are_refused_with_their_key);
+async fn values_of_the_wrong_kind_are_refused_with_their_key(store: Store) {
+    let world = World::start_on(store).await;
     world.group(1, [1, 2]).await;
     let mut probe = Probe::connect(&world, 1, 1).await;
     for event in EVENTS {
@@ -123,9 +124,9 @@ async fn values_of_the_wrong_kind_are_refused_with_their_key() {
     assert_eq!(stored.len(), 3, "two members and one good message: {stored:?}");
 }
 
-#[tokio::test]
-async fn keys_that_come_twice_are_refused() {
-    let world = World::start();
+on_each_store!(keys_that_come_twice_are_refused);
+async fn keys_that_come_twice_are_refused(store: Store) {
+    let world = World::start_on(store).await;
     world.group(1, [1]).await;
     let mut probe = Probe::connect(&world, 1, 1).await;
     for event in EVENTS {
@@ -145,9 +146,9 @@ async fn keys_that_come_twice_are_refused() {
     probe.invalid("send_message", &twice, None).await;
 }
 
-#[tokio::test]
-async fn null_is_absent_and_unknown_keys_change_nothing() {
-    let world = World::start();
+on_each_store!(null_is_absent_and_unknown_keys_change_nothing);
+async fn null_is_absent_and_unknown_keys_change_nothing(store: Store) {
+    let world = World::start_on(store).await;
     world.group(1, [1, 2]).await;
     let client = world.socket(1).await;
     let message = json!({
@@ -179,9 +180,9 @@ async fn null_is_absent_and_unknown_keys_change_nothing() {
     .await;
 }
 
-#[tokio::test]
-async fn an_outsider_hears_the_same_as_for_a_group_that_does_not_exist() {
-    let world = World::start();
+on_each_store!(an_outsider_hears_the_same_as_for_a_group_that_does_not_exist);
+async fn an_outsider_hears_the_same_as_for_a_group_that_does_not_exist(store: Store) {
+    let world = World::start_on(store).await;
     world.group(1, [1, 3]).await;
     world.group(5, [3]).await;
     let outsider = Probe::connect(&world, 1, 1).await.client;

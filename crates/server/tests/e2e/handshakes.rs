@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
+    common::Store,
     raw::{connected, next_packet},
     world::{World, mint, minter, succeed},
 };
@@ -27,9 +28,9 @@ fn refusal(connected: Result<Client, ConnectError>) -> String {
     error.message
 }
 
-#[tokio::test]
-async fn bad_tokens_are_refused() {
-    let world = World::start();
+on_each_store!(bad_tokens_are_refused);
+async fn bad_tokens_are_refused(store: Store) {
+    let world = World::start_on(store).await;
     world.group(1, [1]).await;
     let expired = world.token_for(1, SECOND);
     let good = world.token(1);
@@ -85,9 +86,9 @@ async fn bad_tokens_are_refused() {
     succeed(&client, "join_group", json!({"group_id": 1})).await;
 }
 
-#[tokio::test]
-async fn the_header_counts_only_where_auth_has_no_token() {
-    let world = World::start();
+on_each_store!(the_header_counts_only_where_auth_has_no_token);
+async fn the_header_counts_only_where_auth_has_no_token(store: Store) {
+    let world = World::start_on(store).await;
     let good = world.token(1);
     let bearer = format!("Bearer {good}");
     let with_header = || Client::builder(world.addr()).header("Authorization", &bearer);
@@ -116,9 +117,9 @@ async fn the_header_counts_only_where_auth_has_no_token() {
     assert_eq!(refusal(cookie), "token_missing");
 }
 
-#[tokio::test]
-async fn a_refused_client_is_not_kept() {
-    let world = World::start();
+on_each_store!(a_refused_client_is_not_kept);
+async fn a_refused_client_is_not_kept(store: Store) {
+    let world = World::start_on(store).await;
     let mut client = sealroom_testkit::client::RawClient::connect(world.addr())
         .await
         .unwrap();
@@ -128,9 +129,12 @@ async fn a_refused_client_is_not_kept() {
     assert!(begin.elapsed() < 3 * SECOND);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_clients_lose_no_event_sent_right_after_connect() {
-    let world = Arc::new(World::start());
+on_each_store!(
+    a_thousand_clients_lose_no_event_sent_right_after_connect,
+    worker_threads = 2
+);
+async fn a_thousand_clients_lose_no_event_sent_right_after_connect(store: Store) {
+    let world = Arc::new(World::start_on(store).await);
     world.group(1, 1..=50).await;
     let mut users = JoinSet::new();
     for user_id in 1..=50 {
@@ -150,9 +154,9 @@ async fn a_thousand_clients_lose_no_event_sent_right_after_connect() {
     }
 }
 
-#[tokio::test]
-async fn a_user_has_so_many_sockets_and_no_more() {
-    let world = World::start();
+on_each_store!(a_user_has_so_many_sockets_and_no_more);
+async fn a_user_has_so_many_sockets_and_no_more(store: Store) {
+    let world = World::start_on(store).await;
     let mut sockets = Vec::new();
     for _ in 0..20 {
         sockets.push(world.socket(1).await);

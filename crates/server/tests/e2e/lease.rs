@@ -7,13 +7,14 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use crate::{
+    common::Store,
     probe::EVENTS,
     world::{World, succeed},
 };
 
-#[tokio::test]
-async fn from_its_end_on_everything_is_refused_and_10_s_later_the_socket_is_ended() {
-    let world = World::start();
+on_each_store!(from_its_end_on_everything_is_refused_and_10_s_later_the_socket_is_ended);
+async fn from_its_end_on_everything_is_refused_and_10_s_later_the_socket_is_ended(store: Store) {
+    let world = World::start_on(store).await;
     world.group(1, [1, 2]).await;
     let token = world.token_for(1, Duration::from_secs(2));
     let client = sealroom_testkit::client::Client::connect(world.addr(), &token)

@@ -4,6 +4,7 @@ use sealroom_testkit::client::{Kind, RawFrame, http};
 use serde_json::{Value, json};
 
 use crate::{
+    common::{Store, TestServer},
     probe::works,
     raw::{connected, next_packet},
     world::{World, number, succeed},
@@ -17,9 +18,9 @@ fn frame_of(bytes: usize) -> String {
     format!("{head}{}{tail}", "x".repeat(bytes - head.len() - tail.len()))
 }
 
-#[tokio::test]
-async fn a_websocket_message_over_the_limit_ends_its_connection() {
-    let world = World::start();
+on_each_store!(a_websocket_message_over_the_limit_ends_its_connection);
+async fn a_websocket_message_over_the_limit_ends_its_connection(store: Store) {
+    let world = World::start_on(store).await;
     world.group(1, [1, 2]).await;
     let witness = world.joined(2, 1).await;
     let mut client = connected(&world, 1).await;
@@ -42,9 +43,9 @@ async fn a_websocket_message_over_the_limit_ends_its_connection() {
     assert_eq!(witness.closed(), None);
 }
 
-#[tokio::test]
-async fn a_polling_body_over_the_limit_is_413() {
-    let world = World::start();
+on_each_store!(a_polling_body_over_the_limit_is_413);
+async fn a_polling_body_over_the_limit_is_413(store: Store) {
+    let world = World::start_on(store).await;
     world.group(1, [1]).await;
     let path = "/socket.io/?EIO=4&transport=polling";
     let open = http::request(world.addr(), "GET", path, None, None)
@@ -74,10 +75,13 @@ async fn a_polling_body_over_the_limit_is_413() {
     works(&world, 1, 1).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_a_flood_of_sends_some_are_refused_for_now_and_all_are_answered() {
+on_each_store!(
+    of_a_flood_of_sends_some_are_refused_for_now_and_all_are_answered,
+    worker_threads = 2
+);
+async fn of_a_flood_of_sends_some_are_refused_for_now_and_all_are_answered(store: Store) {
     const FLOOD: usize = 4000;
-    let world = World::start();
+    let world = World::start_on(store).await;
     world.group(1, [1, 2]).await;
     let client = world.socket(1).await;
     let other = world.joined(2, 1).await;
@@ -131,9 +135,9 @@ async fn of_a_flood_of_sends_some_are_refused_for_now_and_all_are_answered() {
     assert_eq!(other.closed(), None);
 }
 
-#[tokio::test]
-async fn a_socket_joins_so_many_groups_and_no_more() {
-    let world = World::start_with(&[("SEALROOM_LIMIT_GROUPS_PER_SOCKET", "3")]);
+on_each_store!(a_socket_joins_so_many_groups_and_no_more);
+async fn a_socket_joins_so_many_groups_and_no_more(store: Store) {
+    let world = World::of(TestServer::start_on(store, &[("SEALROOM_LIMIT_GROUPS_PER_SOCKET", "3")]).await);
     for group_id in 1..=4 {
         world.group(group_id, [1]).await;
     }

@@ -14,6 +14,9 @@
 #[path = "../common/mod.rs"]
 #[expect(dead_code, reason = "other tests use more of it")]
 mod common;
+#[path = "../common/on_each_store.rs"]
+#[macro_use]
+mod on_each_store;
 
 mod content;
 mod crash;

@@ -7,14 +7,15 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use crate::{
+    common::Store,
     probe::{Probe, works},
     raw::connected,
     world::{World, succeed},
 };
 
-#[tokio::test]
-async fn unknown_events_are_answered() {
-    let world = World::start();
+on_each_store!(unknown_events_are_answered);
+async fn unknown_events_are_answered(store: Store) {
+    let world = World::start_on(store).await;
     world.group(1, [1, 2]).await;
     let mut probe = Probe::connect(&world, 1, 1).await;
     let huge = "x".repeat(100_000);
@@ -55,11 +56,11 @@ async fn unknown_events_are_answered() {
     works(&world, 2, 1).await;
 }
 
+on_each_store!(escapes_in_a_name_make_no_other_event);
 /// The library reads names without their escapes undone, and closes the connection over one that has any. What must
 /// not be is that the same name in another spelling goes past a check.
-#[tokio::test]
-async fn escapes_in_a_name_make_no_other_event() {
-    let world = World::start();
+async fn escapes_in_a_name_make_no_other_event(store: Store) {
+    let world = World::start_on(store).await;
     world.group(1, [1, 2]).await;
     for name in [
         r"\u0073end_message",
@@ -77,9 +78,9 @@ async fn escapes_in_a_name_make_no_other_event() {
     works(&world, 2, 1).await;
 }
 
-#[tokio::test]
-async fn frames_that_are_no_events_disturb_nobody_else() {
-    let world = World::start();
+on_each_store!(frames_that_are_no_events_disturb_nobody_else);
+async fn frames_that_are_no_events_disturb_nobody_else(store: Store) {
+    let world = World::start_on(store).await;
     world.group(1, [1, 2]).await;
     let witness = world.joined(1, 1).await;
     let texts = [

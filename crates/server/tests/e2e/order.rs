@@ -15,7 +15,10 @@ use sealroom_testkit::client::{Client, Kind, Received};
 use serde_json::{Value, json};
 use tokio::{sync::Semaphore, task::JoinSet, time::sleep};
 
-use crate::world::{World, log_over_socket, number, succeed};
+use crate::{
+    common::Store,
+    world::{World, log_over_socket, number, succeed},
+};
 
 /// Messages that each socket has in flight.
 const IN_FLIGHT: usize = 16;
@@ -23,17 +26,20 @@ const IN_FLIGHT: usize = 16;
 /// Without any progress for this long, something was lost.
 const STUCK: Duration = Duration::from_secs(20);
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sixty_thousand_messages_in_groups_of_two() {
+on_each_store!(sixty_thousand_messages_in_groups_of_two, worker_threads = 2);
+async fn sixty_thousand_messages_in_groups_of_two(store: Store) {
     let groups = (1..=50)
         .map(|group| (group, vec![2 * group, 2 * group + 1]))
         .collect();
-    play(groups, 600, Reread::ByEveryMember).await;
+    play(store, groups, 600, Reread::ByEveryMember).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn six_thousand_messages_in_a_group_of_two_hundred() {
-    play(vec![(1, (1..=200).collect())], 30, Reread::ByOneMember).await;
+on_each_store!(
+    six_thousand_messages_in_a_group_of_two_hundred,
+    worker_threads = 2
+);
+async fn six_thousand_messages_in_a_group_of_two_hundred(store: Store) {
+    play(store, vec![(1, (1..=200).collect())], 30, Reread::ByOneMember).await;
 }
 
 /// Who reads the log back; it must equal what everybody received.
@@ -44,8 +50,8 @@ enum Reread {
 }
 
 /// Every member of every group sends so many messages, all at the same time.
-async fn play(groups: Vec<(u64, Vec<u64>)>, messages_each: u64, reread: Reread) {
-    let world = World::start();
+async fn play(store: Store, groups: Vec<(u64, Vec<u64>)>, messages_each: u64, reread: Reread) {
+    let world = World::start_on(store).await;
     let progress = Arc::new(Progress::default());
     let mut members = Vec::new();
     let mut expected = 0;

@@ -5,13 +5,16 @@ use std::ops::RangeInclusive;
 use sealroom_testkit::client::Client;
 use serde_json::{Value, json};
 
-use crate::world::{World, number, succeed};
+use crate::{
+    common::Store,
+    world::{World, number, succeed},
+};
 
 /// Entries of the group's log, two of them its members.
 const HEAD: u64 = 520;
 
-async fn world_with_a_log() -> (World, Client) {
-    let world = World::start();
+async fn world_with_a_log(store: Store) -> (World, Client) {
+    let world = World::start_on(store).await;
     world.group(1, [1, 2]).await;
     let client = world.socket(1).await;
     let mut sent = 2;
@@ -36,9 +39,9 @@ fn places(ack: &Value) -> Vec<u64> {
     entries.iter().map(|entry| number(&entry["seq"])).collect()
 }
 
-#[tokio::test]
-async fn pages_are_ascending_and_capped() {
-    let (_world, client) = world_with_a_log().await;
+on_each_store!(pages_are_ascending_and_capped);
+async fn pages_are_ascending_and_capped(store: Store) {
+    let (_world, client) = world_with_a_log(store).await;
     let none = RangeInclusive::new(1, 0);
     let rows: [(Value, RangeInclusive<u64>, bool); 16] = [
         (json!({}), 421..=520, true),
@@ -82,9 +85,9 @@ async fn pages_are_ascending_and_capped() {
     }
 }
 
-#[tokio::test]
-async fn a_join_recovers_only_from_a_place_of_the_same_log() {
-    let (world, client) = world_with_a_log().await;
+on_each_store!(a_join_recovers_only_from_a_place_of_the_same_log);
+async fn a_join_recovers_only_from_a_place_of_the_same_log(store: Store) {
+    let (world, client) = world_with_a_log(store).await;
     let log_id = json!(world.log_id(1).await);
     let most = 9_007_199_254_740_991_u64;
     let none = RangeInclusive::new(1, 0);
@@ -145,9 +148,9 @@ async fn a_join_recovers_only_from_a_place_of_the_same_log() {
     }
 }
 
-#[tokio::test]
-async fn a_page_ends_at_its_bytes_with_at_least_one_entry() {
-    let world = World::start();
+on_each_store!(a_page_ends_at_its_bytes_with_at_least_one_entry);
+async fn a_page_ends_at_its_bytes_with_at_least_one_entry(store: Store) {
+    let world = World::start_on(store).await;
     world.group(1, [1]).await;
     let client = world.joined(1, 1).await;
     let content = "x".repeat(65_536);

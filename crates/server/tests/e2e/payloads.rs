@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::{
+    common::Store,
     probe::{EVENTS, Probe, works},
     world::World,
 };
@@ -37,9 +38,9 @@ fn malformed() -> Vec<String> {
         .collect()
 }
 
-#[tokio::test]
-async fn malformed_payloads_are_answered_once_and_the_socket_lives_on() {
-    let world = World::start();
+on_each_store!(malformed_payloads_are_answered_once_and_the_socket_lives_on);
+async fn malformed_payloads_are_answered_once_and_the_socket_lives_on(store: Store) {
+    let world = World::start_on(store).await;
     world.group(1, [1, 2]).await;
     let mut probe = Probe::connect(&world, 1, 1).await;
     for event in EVENTS {
@@ -55,9 +56,9 @@ async fn malformed_payloads_are_answered_once_and_the_socket_lives_on() {
     assert_eq!(probe.client.closed(), None);
 }
 
-#[tokio::test]
-async fn binary_attachments_are_refused_and_forged_ones_are_no_attachments() {
-    let world = World::start();
+on_each_store!(binary_attachments_are_refused_and_forged_ones_are_no_attachments);
+async fn binary_attachments_are_refused_and_forged_ones_are_no_attachments(store: Store) {
+    let world = World::start_on(store).await;
     world.group(1, [1, 2]).await;
     let mut probe = Probe::connect(&world, 1, 1).await;
     let payloads = [

@@ -142,7 +142,7 @@ enum Phase {
 }
 
 impl LogCopy {
-    fn new(group_id: u64) -> Self {
+    pub(crate) fn new(group_id: u64) -> Self {
         Self {
             group_id,
             log_id: None,
@@ -165,7 +165,7 @@ impl LogCopy {
         self.log_id.as_deref()
     }
 
-    fn take(&mut self, received: &Received) {
+    pub(crate) fn take(&mut self, received: &Received) {
         match received.kind() {
             Kind::Ack(_) => {
                 let ack = received.payload();

@@ -13,6 +13,7 @@ use serde_json::json;
 use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
+    common::Store,
     random::Random,
     reader::Reader,
     world::{World, succeed},
@@ -48,9 +49,12 @@ const ALL: [Cut; 5] = [
     Cut::AfterSendingAnotherJoin,
 ];
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_is_cut_off_200_times_misses_nothing() {
-    let world = Arc::new(World::start());
+on_each_store!(
+    a_client_that_is_cut_off_200_times_misses_nothing,
+    worker_threads = 2
+);
+async fn a_client_that_is_cut_off_200_times_misses_nothing(store: Store) {
+    let world = Arc::new(World::start_on(store).await);
     world.group(GROUP, SENDERS.into_iter().chain([READER])).await;
     let stop = Arc::new(AtomicBool::new(false));
     let mut others = JoinSet::new();

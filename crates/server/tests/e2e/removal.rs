@@ -13,6 +13,7 @@ use serde_json::Value;
 use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
+    common::Store,
     random::Random,
     watched::{Watched, changes_of},
     world::{World, log_over_socket, number},
@@ -37,9 +38,9 @@ struct Tally {
     removals_that_stand: AtomicUsize,
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_thousand_races_of_a_removal_leak_nothing() {
-    let world = Arc::new(World::start());
+on_each_store!(ten_thousand_races_of_a_removal_leak_nothing, worker_threads = 2);
+async fn ten_thousand_races_of_a_removal_leak_nothing(store: Store) {
+    let world = Arc::new(World::start_on(store).await);
     let tally = Arc::new(Tally::default());
     let begin = Instant::now();
     let mut groups = JoinSet::new();

@@ -10,6 +10,7 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use crate::{
+    common::Store,
     reader::Reader,
     world::{World, succeed},
 };
@@ -17,9 +18,12 @@ use crate::{
 const GROUP: u64 = 1;
 const SLOW: u64 = 9;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_slow_reader_is_sent_away_recovers_and_disturbs_nobody() {
-    let world = World::start();
+on_each_store!(
+    a_slow_reader_is_sent_away_recovers_and_disturbs_nobody,
+    worker_threads = 2
+);
+async fn a_slow_reader_is_sent_away_recovers_and_disturbs_nobody(store: Store) {
+    let world = World::start_on(store).await;
     world.group(GROUP, [1, 2, 3, SLOW]).await;
     let mut slow = Reader::new(&world, SLOW, GROUP);
     slow.connect().await.unwrap();

@@ -11,7 +11,7 @@ use sealroom_testkit::client::{
 };
 use serde_json::{Value, json};
 
-use crate::common::TestServer;
+use crate::common::{Store, TestServer};
 
 /// A token lasts longer than every test.
 const HOUR: Duration = Duration::from_hours(1);
@@ -24,14 +24,13 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// A server with the default settings.
-    pub(crate) fn start() -> Self {
-        Self::start_with(&[])
+    /// A server with the default settings on this store.
+    pub(crate) async fn start_on(store: Store) -> Self {
+        Self::of(TestServer::start_on(store, &[]).await)
     }
 
-    /// The same with further settings.
-    pub(crate) fn start_with(settings: &[(&str, &str)]) -> Self {
-        let server = TestServer::start_with(settings);
+    /// Around this server.
+    pub(crate) fn of(server: TestServer) -> Self {
         let minter = minter(&server.secret);
         let admin = server.mint_admin();
         Self {
