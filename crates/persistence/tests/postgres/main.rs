@@ -2,9 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 
+mod errors;
+mod locks;
+mod lost;
 mod proxy;
 mod round_trips;
 mod schema;
+mod sessions;
 
 use std::time::Duration;
 
