@@ -14,6 +14,7 @@ use sealroom_domain::{
     Entry, GroupId, Seq,
     ports::{Appended, NewEntry},
 };
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     facts::{Facts, Questions, Writes},
@@ -29,8 +30,14 @@ use crate::{
 /// Between two questions for the outcome of a commit.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
 
-/// Appends a batch durably. Whoever calls bounds the time.
-pub(super) async fn append(writers: Pool, batch: Vec<NewEntry>) -> Result<Outcomes, Failure> {
+/// Appends a batch durably. Whoever calls bounds the time, to `patience`: a little before it is over, an outcome that
+/// is still not known is the failure that made it so.
+pub(super) async fn append(
+    writers: Pool,
+    batch: Vec<NewEntry>,
+    patience: Duration,
+) -> Result<Outcomes, Failure> {
+    let end = Instant::now() + patience.saturating_sub(ASK_AGAIN);
     let lease = writers.lease().await?;
     let questions = Questions::of(&batch);
     let groups = questions.groups.clone();
@@ -43,7 +50,10 @@ pub(super) async fn append(writers: Pool, batch: Vec<NewEntry>) -> Result<Outcom
         Err(error) => {
             // The server ends the transaction of a connection that is gone, unless it was committed.
             drop(lease);
-            settle(&writers, &groups, outcomes, error.into()).await
+            match timeout_at(end, became_stored(&writers, &groups, &outcomes)).await {
+                Ok(true) => Ok(outcomes),
+                Ok(false) | Err(_) => Err(error.into()),
+            }
         }
     }
 }
@@ -135,16 +145,10 @@ async fn write(conn: &AsyncPgConnection, outcomes: &Outcomes, writes: Writes) ->
 
 /// A commit failed, or nothing more was heard of it: what is in the log decides. The locks of the groups are free only
 /// when the transaction has ended, in one way or the other.
-async fn settle(
-    writers: &Pool,
-    groups: &[i64],
-    outcomes: Outcomes,
-    cause: Failure,
-) -> Result<Outcomes, Failure> {
+async fn became_stored(writers: &Pool, groups: &[i64], outcomes: &Outcomes) -> bool {
     loop {
-        match is_stored(writers, groups, &outcomes).await {
-            Ok(true) => return Ok(outcomes),
-            Ok(false) => return Err(cause),
+        match is_stored(writers, groups, outcomes).await {
+            Ok(stored) => return stored,
             Err(error) => {
                 tracing::debug!(
                     error = &error as &dyn std::error::Error,
