@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 
+mod abandoned;
 mod errors;
 mod locks;
 mod lost;
@@ -9,6 +10,7 @@ mod proxy;
 mod round_trips;
 mod schema;
 mod sessions;
+mod tls;
 
 use std::time::Duration;
 
