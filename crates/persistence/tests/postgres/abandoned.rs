@@ -14,7 +14,7 @@ use xtask_postgres::TestDatabase;
 use crate::{group, member, message, new_entries, options, user};
 
 /// No call takes as many polls.
-const MOST_POLLS: u32 = 400;
+const MOST_POLLS: u32 = 1_000_000;
 
 trait Store: GroupLog + Groups + Memberships + Users {}
 
@@ -92,16 +92,22 @@ async fn call(store: &dyn Store, call: Call, round: u32) {
     .unwrap();
 }
 
-/// Polls a call so many times and drops it; `true` where it ended before that. A little time passes after each poll.
+/// Polls a call so many times and drops it; `true` where it ended before that. In between everybody else has a turn.
 async fn abandon_after(polls: u32, call: impl Future<Output = ()>) -> bool {
     let mut call = pin!(call);
     for _ in 0..polls {
         if poll_fn(|context| Poll::Ready(call.as_mut().poll(context).is_ready())).await {
             return true;
         }
-        sleep(Duration::from_micros(100)).await;
+        tokio::task::yield_now().await;
     }
     false
+}
+
+/// After how many polls it is dropped: after each of the first ones, then in growing steps.
+fn moments() -> impl Iterator<Item = u32> {
+    std::iter::successors(Some(1), |polls| Some(polls + 1 + polls / 8))
+        .take_while(|polls| *polls < MOST_POLLS)
 }
 
 /// The next append works at once, and its place follows that of the last entry.
@@ -148,7 +154,7 @@ async fn is_quiet(client: &Client) {
 
 /// Abandons the call at every poll, until it ends by itself.
 async fn abandon(store: &dyn Store, which: Call, watch: Option<&Client>) {
-    for polls in 1..=MOST_POLLS {
+    for polls in moments() {
         let ended = abandon_after(polls, call(store, which, polls)).await;
         if let Some(client) = watch {
             is_quiet(client).await;
@@ -182,7 +188,7 @@ async fn calls_that_connect_leave_nothing_open() {
     let first = PostgresStore::open(options(database.url())).await.unwrap();
     prepare(&first).await;
     for which in [Call::Append, Call::Read, Call::Create] {
-        for polls in (1..60).step_by(4) {
+        for polls in moments().take(60).step_by(3) {
             let store = PostgresStore::open(options(database.url())).await.unwrap();
             abandon_after(polls, call(&store, which, polls)).await;
             is_quiet(&client).await;
