@@ -5,7 +5,7 @@
 //! them one after the other. Under `READ COMMITTED` each sees what was committed before it began, so that those behind
 //! the locks see the groups as they stay until the commit.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, error::Error, time::Duration};
 
 use diesel::QueryResult;
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
@@ -41,8 +41,8 @@ pub(super) async fn append(
     let lease = writers.lease().await?;
     let questions = Questions::of(&batch);
     let groups = questions.groups.clone();
-    let (outcomes, writes) = decide(begin_and_ask(&lease, questions).await?, batch)?;
-    match write_and_commit(&lease, &outcomes, writes).await {
+    let (outcomes, changes) = decide(begin_and_ask(&lease, questions).await?, batch)?;
+    match write_and_commit(&lease, &outcomes, changes).await {
         Ok(()) => {
             lease.done();
             Ok(outcomes)
@@ -149,15 +149,16 @@ async fn became_stored(writers: &Pool, groups: &[i64], outcomes: &Outcomes) -> b
     loop {
         match is_stored(writers, groups, outcomes).await {
             Ok(stored) => return stored,
-            Err(error) => {
-                tracing::debug!(
-                    error = &error as &dyn std::error::Error,
-                    "the outcome of a commit is not known yet"
-                );
+            Err(failure) => {
+                note_unknown(&failure);
                 tokio::time::sleep(ASK_AGAIN).await;
             }
         }
     }
+}
+
+fn note_unknown(error: &(dyn Error + 'static)) {
+    tracing::debug!(error, "the outcome of a commit is not known yet");
 }
 
 /// Whether the log has the entries of a batch: all of them or none.
