@@ -110,7 +110,7 @@ fn moments() -> impl Iterator<Item = u32> {
         .take_while(|polls| *polls < MOST_POLLS)
 }
 
-/// The next append works at once, and its place follows that of the last entry.
+/// The next append works at once, and the places stay dense.
 async fn goes_on(store: &dyn Store) {
     let append = store.append(vec![message(1, "next", None)]);
     let outcomes = timeout(Duration::from_secs(1), append).await.unwrap().unwrap();
@@ -121,11 +121,12 @@ async fn goes_on(store: &dyn Store) {
     };
     let page = store.read(group(1), Cursor::After(Seq::ZERO), limit).await;
     let page = page.unwrap().unwrap();
-    assert_eq!((page.head, page.first.get()), (seq, 1));
+    // An abandoned append that was still connecting may come after it.
+    assert!(page.head >= seq && page.first.get() == 1);
     for (place, entry) in (1..).zip(&page.entries) {
         assert_eq!(entry.seq.get(), place);
     }
-    assert_eq!(page.entries.len(), usize::try_from(seq.get()).unwrap());
+    assert_eq!(page.entries.len(), usize::try_from(page.head.get()).unwrap());
 }
 
 async fn prepare(store: &dyn Store) {

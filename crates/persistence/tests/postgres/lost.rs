@@ -82,7 +82,7 @@ fn batches() -> Vec<Vec<NewEntry>> {
     ]
 }
 
-fn is_unavailable(outcome: Result<Outcomes, StoreError>) {
+fn is_unavailable(outcome: &Result<Outcomes, StoreError>) {
     assert!(
         matches!(outcome, Err(StoreError::Unavailable { .. })),
         "{outcome:?}"
@@ -101,9 +101,8 @@ async fn a_commit_whose_answer_is_lost_is_known_by_the_log() {
         stored.extend(log(&world.direct, 2).await);
         assert_eq!(stored.len(), length, "once");
         assert!(new.iter().all(|entry| stored.contains(entry)));
-        world
-            .goes_on_at(log(&world.direct, 1).await.len() as i64 + 1)
-            .await;
+        let length = i64::try_from(log(&world.direct, 1).await.len()).unwrap();
+        world.goes_on_at(length + 1).await;
     }
 }
 
@@ -112,7 +111,7 @@ async fn leaves_nothing(cut: Cut) {
     for batch in batches() {
         let world = World::new().await;
         world.proxy.cut(cut);
-        is_unavailable(world.append(batch).await);
+        is_unavailable(&world.append(batch).await);
         assert_eq!(log(&world.direct, 1).await.len(), 1);
         assert!(log(&world.direct, 2).await.is_empty());
         let pairs = [2, 3].map(|id| (group(1), user(id)));
@@ -145,7 +144,7 @@ async fn a_commit_that_cannot_be_asked_for_is_unavailable_and_a_retry_finds_it()
     world.proxy.cut_for_good(Cut::After(WRITES));
     let begun = Instant::now();
     let batch = vec![message(1, "a", Some("a")), member(1, 3, Role::Admin)];
-    is_unavailable(world.append(batch.clone()).await);
+    is_unavailable(&world.append(batch.clone()).await);
     assert!(
         begun.elapsed() > Duration::from_secs(4),
         "it asked as long as it could"

@@ -1,6 +1,10 @@
 //! What only the store on PostgreSQL promises: its schema, round trips, lost connections, locks and settings.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test ends where it cannot go on"
+)]
 
 mod abandoned;
 mod errors;
