@@ -5,7 +5,7 @@
 //! them one after the other. Under `READ COMMITTED` each sees what was committed before it began, so that those behind
 //! the locks see the groups as they stay until the commit.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, error::Error, time::Duration};
 
 use diesel::QueryResult;
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
@@ -14,6 +14,7 @@ use sealroom_domain::{
     Entry, GroupId, Seq,
     ports::{Appended, NewEntry},
 };
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     facts::{Facts, Questions, Writes},
@@ -29,13 +30,19 @@ use crate::{
 /// Between two questions for the outcome of a commit.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
 
-/// Appends a batch durably. Whoever calls bounds the time.
-pub(super) async fn append(writers: Pool, batch: Vec<NewEntry>) -> Result<Outcomes, Failure> {
+/// Appends a batch durably. Whoever calls bounds the time, to `patience`: a little before it is over, an outcome that
+/// is still not known is the failure that made it so.
+pub(super) async fn append(
+    writers: Pool,
+    batch: Vec<NewEntry>,
+    patience: Duration,
+) -> Result<Outcomes, Failure> {
+    let end = Instant::now() + patience.saturating_sub(ASK_AGAIN);
     let lease = writers.lease().await?;
     let questions = Questions::of(&batch);
     let groups = questions.groups.clone();
-    let (outcomes, writes) = decide(begin_and_ask(&lease, questions).await?, batch)?;
-    match write_and_commit(&lease, &outcomes, writes).await {
+    let (outcomes, changes) = decide(begin_and_ask(&lease, questions).await?, batch)?;
+    match write_and_commit(&lease, &outcomes, changes).await {
         Ok(()) => {
             lease.done();
             Ok(outcomes)
@@ -43,7 +50,10 @@ pub(super) async fn append(writers: Pool, batch: Vec<NewEntry>) -> Result<Outcom
         Err(error) => {
             // The server ends the transaction of a connection that is gone, unless it was committed.
             drop(lease);
-            settle(&writers, &groups, outcomes, error.into()).await
+            match timeout_at(end, became_stored(&writers, &groups, &outcomes)).await {
+                Ok(true) => Ok(outcomes),
+                Ok(false) | Err(_) => Err(error.into()),
+            }
         }
     }
 }
@@ -135,25 +145,20 @@ async fn write(conn: &AsyncPgConnection, outcomes: &Outcomes, writes: Writes) ->
 
 /// A commit failed, or nothing more was heard of it: what is in the log decides. The locks of the groups are free only
 /// when the transaction has ended, in one way or the other.
-async fn settle(
-    writers: &Pool,
-    groups: &[i64],
-    outcomes: Outcomes,
-    cause: Failure,
-) -> Result<Outcomes, Failure> {
+async fn became_stored(writers: &Pool, groups: &[i64], outcomes: &Outcomes) -> bool {
     loop {
-        match is_stored(writers, groups, &outcomes).await {
-            Ok(true) => return Ok(outcomes),
-            Ok(false) => return Err(cause),
-            Err(error) => {
-                tracing::debug!(
-                    error = &error as &dyn std::error::Error,
-                    "the outcome of a commit is not known yet"
-                );
+        match is_stored(writers, groups, outcomes).await {
+            Ok(stored) => return stored,
+            Err(failure) => {
+                note_unknown(&failure);
                 tokio::time::sleep(ASK_AGAIN).await;
             }
         }
     }
+}
+
+fn note_unknown(error: &(dyn Error + 'static)) {
+    tracing::debug!(error, "the outcome of a commit is not known yet");
 }
 
 /// Whether the log has the entries of a batch: all of them or none.

@@ -68,7 +68,7 @@ pub(super) async fn open(part: Part, options: &PostgresOptions) -> Result<Connec
     let mut connection = connect(options).await?;
     connection.pg.batch_execute(&session(options)).await?;
     if part == Part::Writer {
-        append::rehearse(&mut connection.pg).await?;
+        append::rehearse(&connection.pg).await?;
     }
     Ok(connection)
 }

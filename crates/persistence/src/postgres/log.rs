@@ -30,7 +30,9 @@ impl GroupLog for PostgresStore {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        self.call(|pools| append::append(pools.writers, batch)).await
+        let patience = self.inner.options.call_timeout;
+        self.call(|pools| append::append(pools.writers, batch, patience))
+            .await
     }
 
     async fn read(

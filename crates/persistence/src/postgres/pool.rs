@@ -115,7 +115,7 @@ impl fmt::Debug for Pool {
         f.debug_struct("Pool")
             .field("connections", &state.connections)
             .field("idle", &state.idle_connections)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

@@ -23,7 +23,7 @@ use crate::{
 #[async_trait]
 impl Groups for SqliteStore {
     async fn create(&self, group: NewGroup) -> Result<(GroupId, Vec<Entry>), StoreError> {
-        self.write(move |conn| create(conn, group)).await
+        self.write(move |conn| create(conn, &group)).await
     }
 
     async fn put(&self, group_id: GroupId, name: &GroupName, at: Timestamp) -> Result<bool, StoreError> {
@@ -50,10 +50,10 @@ fn group(conn: &mut SqliteConnection, group_id: GroupId) -> Result<Option<Group>
     Ok(row.map(Group::try_from).transpose()?)
 }
 
-fn create(conn: &mut SqliteConnection, group: NewGroup) -> Result<(GroupId, Vec<Entry>), Failure> {
+fn create(conn: &mut SqliteConnection, group: &NewGroup) -> Result<(GroupId, Vec<Entry>), Failure> {
     let group_id = take_group_id(conn)?;
     insert(conn, group_id, &group.name, group.at)?;
-    let entries = founding::entries(append::append(conn, founding::batch(group_id, &group))?);
+    let entries = founding::entries(append::append(conn, founding::batch(group_id, group))?);
     Ok((group_id, entries))
 }
 

@@ -1,0 +1,214 @@
+//! Callers that go away, at any moment: nothing of theirs stays open on either store, and the next one is served.
+
+use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
+
+use sealroom_domain::{
+    DisplayName, GroupName, Role, Seq, Timestamp,
+    ports::{Cursor, GroupLog, Groups, Member, Memberships, NewGroup, PageLimit, Users},
+};
+use sealroom_persistence::{PostgresStore, SqliteOptions, SqliteStore};
+use tokio::time::{sleep, timeout};
+use tokio_postgres::Client;
+use xtask_postgres::TestDatabase;
+
+use crate::{group, member, message, new_entries, options, user};
+
+/// No call takes as many polls.
+const MOST_POLLS: u32 = 1_000_000;
+
+trait Store: GroupLog + Groups + Memberships + Users {}
+
+impl<S: GroupLog + Groups + Memberships + Users> Store for S {}
+
+#[derive(Debug, Clone, Copy)]
+enum Call {
+    Append,
+    Read,
+    Create,
+    Put,
+    Set,
+    Remove,
+    Upsert,
+    Provision,
+    Roles,
+    Heads,
+}
+
+const CALLS: [Call; 10] = [
+    Call::Append,
+    Call::Read,
+    Call::Create,
+    Call::Put,
+    Call::Set,
+    Call::Remove,
+    Call::Upsert,
+    Call::Provision,
+    Call::Roles,
+    Call::Heads,
+];
+
+/// Makes a call that changes something each time.
+async fn call(store: &dyn Store, call: Call, round: u32) {
+    let other = user(1000 + i64::from(round));
+    let at = Timestamp::from_secs(2);
+    let name = GroupName::new(format!("group {round}")).unwrap();
+    let display_name = DisplayName::new(format!("user {round}")).unwrap();
+    match call {
+        Call::Append => {
+            let new = member(1, other.get(), Role::Member);
+            store.append(vec![message(1, "x", None), new]).await.map(drop)
+        }
+        Call::Read => {
+            let limit = PageLimit {
+                entries: 10,
+                bytes: usize::MAX,
+            };
+            store
+                .read(group(1), Cursor::After(Seq::ZERO), limit)
+                .await
+                .map(drop)
+        }
+        Call::Create => {
+            let group = NewGroup {
+                name,
+                founders: vec![Member {
+                    user_id: other,
+                    role: Role::Owner,
+                }],
+                actor_id: other,
+                at,
+                keeps_membership: true,
+            };
+            store.create(group).await.map(drop)
+        }
+        Call::Put => store.put(group(1), &name, at).await.map(drop),
+        Call::Set => store.set(group(1), other, Role::Member).await,
+        Call::Remove => store.remove(group(1), other).await.map(drop),
+        Call::Upsert => store.upsert(other, &display_name, None).await.map(drop),
+        Call::Provision => store.provision(other, Some(&display_name)).await.map(drop),
+        Call::Roles => store.roles(&[(group(1), user(1))]).await.map(drop),
+        Call::Heads => store.heads(&[group(1)]).await.map(drop),
+    }
+    .unwrap();
+}
+
+/// Polls a call so many times and drops it; `true` where it ended before that. In between everybody else has a turn.
+async fn abandon_after(polls: u32, call: impl Future<Output = ()>) -> bool {
+    let mut call = pin!(call);
+    for _ in 0..polls {
+        if poll_fn(|context| Poll::Ready(call.as_mut().poll(context).is_ready())).await {
+            return true;
+        }
+        tokio::task::yield_now().await;
+    }
+    false
+}
+
+/// After how many polls it is dropped: after each of the first ones, then in growing steps.
+fn moments() -> impl Iterator<Item = u32> {
+    std::iter::successors(Some(1), |polls| Some(polls + 1 + polls / 8))
+        .take_while(|polls| *polls < MOST_POLLS)
+}
+
+/// The next append works at once, and the places stay dense.
+async fn goes_on(store: &dyn Store) {
+    let append = store.append(vec![message(1, "next", None)]);
+    let outcomes = timeout(Duration::from_secs(1), append).await.unwrap().unwrap();
+    let seq = new_entries(outcomes)[0].seq;
+    let limit = PageLimit {
+        entries: 100_000,
+        bytes: usize::MAX,
+    };
+    let page = store.read(group(1), Cursor::After(Seq::ZERO), limit).await;
+    let page = page.unwrap().unwrap();
+    // An abandoned append that was still connecting may come after it.
+    assert!(page.head >= seq && page.first.get() == 1);
+    for (place, entry) in (1..).zip(&page.entries) {
+        assert_eq!(entry.seq.get(), place);
+    }
+    assert_eq!(page.entries.len(), usize::try_from(page.head.get()).unwrap());
+}
+
+async fn prepare(store: &dyn Store) {
+    let name = GroupName::new("Nhóm").unwrap();
+    store.put(group(1), &name, Timestamp::from_secs(1)).await.unwrap();
+    store.set(group(1), user(1), Role::Owner).await.unwrap();
+    goes_on(store).await;
+}
+
+/// Waits until no session but the caller's works, holds a transaction or a lock of a table.
+async fn is_quiet(client: &Client) {
+    let question = "SELECT
+        (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+            AND (state <> 'idle' OR xact_start IS NOT NULL))
+        + (SELECT count(*) FROM pg_locks WHERE pid <> pg_backend_pid() AND locktype IN ('relation', 'tuple', 'advisory')
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))";
+    for _ in 0..200 {
+        let row = client.query_one(question, &[]).await.unwrap();
+        if row.get::<_, i64>(0) == 0 {
+            return;
+        }
+        sleep(Duration::from_millis(5)).await;
+    }
+    panic!("a session still works or holds a lock");
+}
+
+/// Abandons the call at every poll, until it ends by itself.
+async fn abandon(store: &dyn Store, which: Call, watch: Option<&Client>) {
+    for polls in moments() {
+        let ended = abandon_after(polls, call(store, which, polls)).await;
+        if let Some(client) = watch {
+            is_quiet(client).await;
+        }
+        goes_on(store).await;
+        if ended {
+            return;
+        }
+    }
+    panic!("{which:?} never ends");
+}
+
+#[tokio::test]
+async fn calls_on_postgresql_leave_nothing_open() {
+    let database = TestDatabase::create().await;
+    let client = database.client().await;
+    let mut options = options(database.url());
+    (options.writers, options.readers) = (2, 2);
+    let store = PostgresStore::open(options).await.unwrap();
+    prepare(&store).await;
+    for which in CALLS {
+        abandon(&store, which, Some(&client)).await;
+    }
+}
+
+/// As above, where the call has to open its connection first.
+#[tokio::test]
+async fn calls_that_connect_leave_nothing_open() {
+    let database = TestDatabase::create().await;
+    let client = database.client().await;
+    let first = PostgresStore::open(options(database.url())).await.unwrap();
+    prepare(&first).await;
+    for which in [Call::Append, Call::Read, Call::Create] {
+        for polls in moments().take(60).step_by(3) {
+            let store = PostgresStore::open(options(database.url())).await.unwrap();
+            abandon_after(polls, call(&store, which, polls)).await;
+            is_quiet(&client).await;
+            goes_on(&store).await;
+            store.close().await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn calls_on_sqlite_leave_nothing_open() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = SqliteOptions::new(dir.path().join("test.db"));
+    let store = Arc::new(SqliteStore::open(options.clone()).await.unwrap());
+    // Another store on the file writes too: it would wait for a transaction that stayed open.
+    let other = SqliteStore::open(options).await.unwrap();
+    prepare(&*store).await;
+    for which in CALLS {
+        abandon(&*store, which, None).await;
+        goes_on(&other).await;
+    }
+}
