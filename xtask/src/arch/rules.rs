@@ -164,4 +164,11 @@ pub(crate) const RULES: &[Rule] = &[
         test_arrows: &[],
         third_party: ThirdParty::AllBut(&[TRANSPORT, DATABASE, BUS, TOKENS, RUNTIME]),
     },
+    Rule {
+        package: "xtask-torture",
+        arrows: &["xtask-postgres"],
+        test_arrows: &[],
+        // An outside oracle: it shares no code with the server, so that it cannot share its mistakes.
+        third_party: ThirdParty::AllBut(&[&["sealroom*"]]),
+    },
 ];
