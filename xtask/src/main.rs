@@ -1,7 +1,8 @@
 //! The project's own commands: `cargo xtask`.
 //!
 //! `arch` proves the layers, `check` adds format, clippy and docs, `test` installs what the tests need and runs all
-//! of them, `ci` is all of it: what must pass before a change is taken.
+//! of them, `ci` is all of it: what must pass before a change is taken. `pg` starts a PostgreSQL server to try
+//! things with.
 
 #![expect(
     clippy::print_stdout,
@@ -12,6 +13,7 @@
 mod arch;
 mod ci;
 mod interop;
+mod postgres;
 mod process;
 mod test;
 mod tools;
@@ -44,6 +46,8 @@ enum Command {
     Check,
     /// Check and test.
     Ci,
+    /// Starts a PostgreSQL server for tests and development; it is gone with its data after Ctrl-C.
+    Pg,
 }
 
 fn main() -> ExitCode {
@@ -67,6 +71,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Command::Test { filter } => test::run(&metadata, filter.as_deref()),
         Command::Check => ci::check(&metadata),
         Command::Ci => ci::run(&metadata),
+        Command::Pg => postgres::run(),
     }
 }
 

@@ -1,47 +1,10 @@
 //! Running other programs.
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use anyhow::{Context as _, bail};
+pub(crate) use xtask_postgres::process::{output, run, succeeds};
 
 /// Cargo, the one that runs this program where there is one.
 pub(crate) fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-}
-
-/// Runs to the end, with this program's own output; anything but success is an error that names the command.
-pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
-    let line = line(command);
-    let status = command
-        .status()
-        .with_context(|| format!("cannot start `{line}`"))?;
-    if !status.success() {
-        bail!("`{line}` failed ({status})");
-    }
-    Ok(())
-}
-
-/// What it prints, trimmed; `None` where it is not installed or fails.
-pub(crate) fn output(command: &mut Command) -> Option<String> {
-    let output = command.stdin(Stdio::null()).output().ok()?;
-    if !output.status.success() {
-        return None;
-    }
-    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-}
-
-/// Whether it is installed and succeeds.
-pub(crate) fn succeeds(command: &mut Command) -> bool {
-    output(command).is_some()
-}
-
-/// The command as one would type it; of the program only its name.
-pub(crate) fn line(command: &Command) -> String {
-    let program = std::path::Path::new(command.get_program());
-    let program = program.file_name().unwrap_or(program.as_os_str());
-    std::iter::once(program)
-        .chain(command.get_args())
-        .map(|word| word.to_string_lossy())
-        .collect::<Vec<_>>()
-        .join(" ")
 }

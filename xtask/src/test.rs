@@ -3,16 +3,21 @@
 use std::process::Command;
 
 use cargo_metadata::Metadata;
+use xtask_postgres::TEST_URL_VARIABLE;
 
-use crate::{interop, process};
+use crate::{interop, postgres::TestServer, process};
 
 /// Runs the tests whose name contains `filter`, or all.
 pub(crate) fn run(metadata: &Metadata, filter: Option<&str>) -> anyhow::Result<()> {
     interop::install(metadata)?;
+    // Stopped when this function returns, however the tests went.
+    let server = TestServer::need()?;
     let mut doc_tests = cargo(metadata);
-    process::run(doc_tests.args(["test", "--doc", "--workspace"]).args(filter))?;
+    doc_tests.args(["test", "--doc", "--workspace"]);
+    process::run(doc_tests.args(filter).env(TEST_URL_VARIABLE, server.url()))?;
     // Last, so that what most people look for stands at the end.
-    process::run(workspace_tests(metadata).args(filter))
+    let mut tests = workspace_tests(metadata);
+    process::run(tests.args(filter).env(TEST_URL_VARIABLE, server.url()))
 }
 
 /// Unit and integration tests; the examples are built along, as tests start some of them.

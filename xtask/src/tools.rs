@@ -1,8 +1,9 @@
 //! What has to be installed on the machine, and how to come by it.
 
-use std::{path::Path, process::Command};
+use std::process::Command;
 
 use anyhow::{Context as _, bail};
+use xtask_postgres::apt;
 
 use crate::process;
 
@@ -35,27 +36,12 @@ pub(crate) fn need_node_and_python() -> anyhow::Result<()> {
         packages.extend(["python3", "python3-venv"]);
     }
     if !packages.is_empty() {
-        install(&packages)?;
+        let need =
+            format!("the interop tests need Node {NODE_MAJOR} and Python 3.{PYTHON_MINOR}, or newer ones");
+        apt::install(&packages, &need)?;
     }
     check_version("node", NODE_MAJOR, node_major)?;
     check_version("python3", PYTHON_MINOR, python_minor)
-}
-
-fn install(packages: &[&str]) -> anyhow::Result<()> {
-    let wanted = packages.join(" ");
-    if !is_root() || !Path::new("/usr/bin/apt-get").exists() {
-        bail!(
-            "the interop tests need Node {NODE_MAJOR} and Python 3.{PYTHON_MINOR}, or newer ones: install {wanted}"
-        );
-    }
-    println!("installing {wanted}");
-    process::run(Command::new("apt-get").args(["update", "-q"]))?;
-    process::run(
-        Command::new("apt-get")
-            .args(["install", "-q", "-y", "--no-install-recommends"])
-            .args(packages)
-            .env("DEBIAN_FRONTEND", "noninteractive"),
-    )
 }
 
 fn check_version(program: &str, lowest: u32, read: fn(&str) -> Option<u32>) -> anyhow::Result<()> {
@@ -78,10 +64,6 @@ fn node_major(version: &str) -> Option<u32> {
 /// `Python 3.11.7` is 11.
 fn python_minor(version: &str) -> Option<u32> {
     version.strip_prefix("Python 3.")?.split('.').next()?.parse().ok()
-}
-
-fn is_root() -> bool {
-    process::output(Command::new("id").arg("-u")).as_deref() == Some("0")
 }
 
 #[cfg(test)]

@@ -17,15 +17,10 @@ pub(crate) struct SourceFile {
     lines: usize,
 }
 
-/// Every Rust file under `crates/*/src` and `xtask/src`, in the order of their names.
-pub(crate) fn measure(root: &Path) -> anyhow::Result<Vec<SourceFile>> {
-    let mut folders = vec![root.join("xtask/src")];
-    for member in entries(&root.join("crates"))? {
-        let sources = member.join("src");
-        if sources.is_dir() {
-            folders.push(sources);
-        }
-    }
+/// Every Rust file under the `src` of the members' directories, in the order of their names.
+pub(crate) fn measure(root: &Path, members: &[&Path]) -> anyhow::Result<Vec<SourceFile>> {
+    let mut folders: Vec<PathBuf> = members.iter().map(|member| member.join("src")).collect();
+    folders.retain(|folder| folder.is_dir());
     let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in entries(&folder)? {
@@ -80,7 +75,33 @@ fn over(files: &[SourceFile], too_long: impl Fn(usize) -> bool, limit: usize) ->
 
 #[cfg(test)]
 mod tests {
-    use super::{SourceFile, violations, warnings};
+    use std::{fs, path::PathBuf};
+
+    use super::{SourceFile, measure, violations, warnings};
+
+    #[test]
+    fn the_sources_of_every_member_are_measured_once() {
+        let root = std::env::temp_dir().join(format!("xtask-lengths-{}", std::process::id()));
+        let members = [root.join("tool"), root.join("tool/inner"), root.join("bare")];
+        for (path, text) in [
+            ("tool/src/deep/a.rs", "1\n2\n"),
+            ("tool/inner/src/b.rs", "1\n"),
+            ("tool/inner/src/b.txt", ""),
+            ("tool/tests/c.rs", ""),
+            ("bare/Cargo.toml", ""),
+        ] {
+            let path = root.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let files = measure(&root, &members.each_ref().map(PathBuf::as_path)).unwrap();
+        fs::remove_dir_all(&root).unwrap();
+        let found: Vec<_> = files
+            .iter()
+            .map(|file| (file.path.to_str().unwrap(), file.lines))
+            .collect();
+        assert_eq!(found, [("tool/inner/src/b.rs", 1), ("tool/src/deep/a.rs", 2)]);
+    }
 
     #[test]
     fn a_long_file_is_warned_of_and_a_longer_one_is_a_violation() {

@@ -13,13 +13,15 @@ use arrows::Graph;
 /// Prints one line for each violation; an error where there is any.
 pub(crate) fn run(metadata: &Metadata) -> anyhow::Result<()> {
     let root = metadata.workspace_root.as_std_path();
+    let mut members = Vec::new();
     let mut violations = arrows::check(&Graph::from(metadata), rules::RULES);
     violations.extend(manifests::check_root(&read(&root.join("Cargo.toml"))?)?);
     for package in metadata.workspace_packages() {
-        let manifest = read(package.manifest_path.as_std_path())?;
-        violations.extend(manifests::check_member(&package.name, &manifest)?);
+        let path = package.manifest_path.as_std_path();
+        violations.extend(manifests::check_member(&package.name, &read(path)?)?);
+        members.extend(path.parent());
     }
-    let files = lengths::measure(root)?;
+    let files = lengths::measure(root, &members)?;
     for warning in lengths::warnings(&files) {
         println!("warning: {warning}");
     }

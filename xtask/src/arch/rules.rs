@@ -69,6 +69,7 @@ const TOKIO_SOCKETS: Names = &["tokio/full", "tokio/net"];
 const TOKIO_FILES: Names = &["tokio/full", "tokio/fs", "tokio/process"];
 
 const TESTKIT: Names = &["sealroom-testkit"];
+const TESTKIT_AND_POSTGRES: Names = &["sealroom-testkit", "xtask-postgres"];
 
 pub(crate) const RULES: &[Rule] = &[
     Rule {
@@ -109,7 +110,7 @@ pub(crate) const RULES: &[Rule] = &[
     Rule {
         package: "sealroom-persistence",
         arrows: &["sealroom-domain"],
-        test_arrows: TESTKIT,
+        test_arrows: TESTKIT_AND_POSTGRES,
         third_party: ThirdParty::AllBut(&[TRANSPORT, BUS, TOKENS, WIRE_FORMAT, PROGRAM]),
     },
     Rule {
@@ -142,7 +143,7 @@ pub(crate) const RULES: &[Rule] = &[
             "sealroom-realtime",
             "sealroom-wire",
         ],
-        test_arrows: TESTKIT,
+        test_arrows: TESTKIT_AND_POSTGRES,
         // It wires the adapters together and does not do their work.
         third_party: ThirdParty::AllBut(&[DATABASE, BUS, TOKENS]),
     },
@@ -160,9 +161,15 @@ pub(crate) const RULES: &[Rule] = &[
     },
     Rule {
         package: "xtask",
-        arrows: &[],
+        arrows: &["xtask-postgres"],
         test_arrows: &[],
         third_party: ThirdParty::AllBut(&[TRANSPORT, DATABASE, BUS, TOKENS, RUNTIME]),
+    },
+    Rule {
+        package: "xtask-postgres",
+        arrows: &[],
+        test_arrows: &[],
+        third_party: ThirdParty::Only(&["anyhow", "tokio", "tokio-postgres"], &[]),
     },
     Rule {
         package: "xtask-torture",

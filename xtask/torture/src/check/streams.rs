@@ -1,6 +1,9 @@
 //! What each client received, connection by connection, against the log.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::RangeInclusive,
+};
 
 use super::{
     book::Book,
@@ -34,8 +37,17 @@ struct Stream<'a> {
     joined: Option<Joined>,
     /// The own messages that came, joined or not.
     own: HashSet<u64>,
+    /// What the answers to joins cover, which do not come live besides.
+    covered: Vec<RangeInclusive<u64>>,
     /// What was asked to send on this connection.
     sent: HashSet<&'a str>,
+}
+
+impl Stream<'_> {
+    /// Whether an own message came already, or with the answer to a join.
+    fn has_own(&self, seq: u64) -> bool {
+        self.own.contains(&seq) || self.covered.iter().any(|covered| covered.contains(&seq))
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -156,7 +168,10 @@ impl<'a> Client<'a> {
                     self.add_at(Kind::NotRecovered, *group, what);
                 }
                 match after_seq {
-                    Some(after) => self.page(*group, *after, entries, *head, *has_more, at),
+                    Some(after) => {
+                        self.stream(*group).covered.push(*after + 1..=*head);
+                        self.page(*group, *after, entries, *head, *has_more, at);
+                    }
                     None => self.page(*group, *head, entries, *head, *has_more, at),
                 }
                 self.join(*group, *head, at);
@@ -176,7 +191,7 @@ impl<'a> Client<'a> {
                     message,
                     duplicate: false,
                 },
-            ) if !self.stream(message.group).own.contains(&message.seq) => {
+            ) if !self.stream(message.group).has_own(message.seq) => {
                 self.add(Kind::NoCopy, message, "acknowledged before the own copy");
             }
             _ => {}
