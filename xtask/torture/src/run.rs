@@ -8,24 +8,25 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use fastrand::Rng;
 use tokio::{
     sync::watch,
     task::JoinSet,
     time::{Instant, sleep, timeout},
 };
+use xtask_postgres::Cluster;
 
 use crate::{
     actor::Actor,
-    chaos::{Faults, ServerChaos},
+    chaos::{DatabaseChaos, Faults, ServerChaos, start_database},
     check,
     clock::Clock,
     evidence::{Evidence, files},
     http::Admin,
     log::Log,
     members::Members,
-    options::Options,
+    options::{Options, Store},
     progress::Progress,
     server::{Server, ServerOptions},
     summary::Summary,
@@ -34,14 +35,14 @@ use crate::{
 };
 
 /// How long everybody may take to come to an end.
-const SETTLE: Duration = Duration::from_secs(60);
+const SETTLE: Duration = Duration::from_mins(1);
 
 /// Runs, prints the summary, and tells whether all is well.
 pub async fn run(options: &Options) -> anyhow::Result<bool> {
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     let folder = folder(options, seed)?;
     println!("torture: seed {seed}, evidence in {}", folder.display());
-    Run::start(options, &folder, seed).await?.to_the_end().await?;
+    Run::start(options, &folder, seed).await?.finish().await?;
 
     let evidence = Evidence::read(&folder)?;
     let summary = Summary {
@@ -79,8 +80,8 @@ struct Run {
     phase: watch::Sender<Phase>,
     world: World,
     admin: Admin,
-    faults: Faults,
-    chaos: ServerChaos,
+    server: ServerChaos,
+    database: Option<DatabaseChaos>,
     members: Members,
     actors: Vec<Actor>,
 }
@@ -91,12 +92,16 @@ impl Run {
         let mut random = Rng::with_seed(seed);
         let mint = Mint::new(clock)?;
         let faults = Faults::new(folder, clock)?;
+        let cluster = match options.store {
+            Store::Sqlite => None,
+            Store::Postgres => Some(start_database().await?),
+        };
         let server = Server::start(ServerOptions {
             binary: options.server.clone(),
             data_dir: folder.join("data"),
             log: folder.join(files::SERVER_LOG),
             secret: mint.secret.clone(),
-            database_url: None,
+            database_url: cluster.as_ref().map(Cluster::url),
         })
         .await?;
         let (phase, phase_receiver) = watch::channel(Phase::Running);
@@ -120,56 +125,65 @@ impl Run {
         }
         Ok(Self {
             length: Duration::from_secs_f64(options.minutes * 60.0),
-            chaos: ServerChaos::new(server, faults.clone(), shared.clone(), random.u64(..)),
+            server: ServerChaos::new(server, faults.clone(), shared.clone(), random.u64(..)),
+            database: cluster
+                .map(|cluster| DatabaseChaos::new(cluster, faults.clone(), shared.clone(), random.u64(..))),
             shared,
             phase,
             world,
             admin,
-            faults,
             members,
             actors,
         })
     }
 
-    async fn to_the_end(self) -> anyhow::Result<()> {
+    async fn finish(self) -> anyhow::Result<()> {
         let mut progress = Progress::new(self.length)?;
         let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
         tasks.spawn(self.members.run());
         for actor in self.actors {
             tasks.spawn(actor.run());
         }
-        let mut chaos = JoinSet::new();
-        chaos.spawn(self.chaos.run());
-
+        let mut server = JoinSet::new();
+        server.spawn(self.server.run());
+        let mut database = JoinSet::new();
+        if let Some(chaos) = self.database {
+            database.spawn(chaos.run());
+        }
         let end = Instant::now() + self.length;
         while Instant::now() < end {
             sleep(Duration::from_millis(200)).await;
             progress.show(&self.shared.figures);
-            // Whoever ends now has failed.
-            if let Some(ended) = tasks.try_join_next() {
-                ended??;
-            }
-            if let Some(ended) = chaos.try_join_next() {
-                ended??;
-                bail!("chaos ended by itself");
-            }
+            ended_early(&mut tasks)?;
+            ended_early(&mut server)?;
+            ended_early(&mut database)?;
         }
         progress.say("everybody retries and recovers");
         self.phase.send_replace(Phase::Settling);
-        let mut server = chaos.join_next().await.context("chaos was spawned")???;
-        let settling = settle(&self.shared, &self.phase, tasks);
+        let database = database.join_next().await.transpose()?.transpose()?;
+        let mut server = server.join_next().await.context("it was spawned")???;
         tokio::select! {
-            settled = settling => settled?,
+            settled = settle(&self.shared, &self.phase, tasks) => settled?,
             watched = server.watch() => watched?,
         }
         progress.say("the truth is read after a last kill");
-        server.kill_and_start().await?;
+        server.kill().await?;
         read_truth(&self.admin, &self.world, &self.shared.folder).await?;
         server.stop().await?;
+        if let Some(database) = database {
+            fs::write(self.shared.folder.join(files::DATABASE_LOG), database.log())?;
+        }
         progress.say("what was seen is checked");
         progress.end();
-        drop(self.faults);
         Ok(())
+    }
+}
+
+/// Whoever ends while it runs has failed.
+fn ended_early<T: 'static>(tasks: &mut JoinSet<anyhow::Result<T>>) -> anyhow::Result<()> {
+    match tasks.try_join_next() {
+        Some(ended) => ended?.map(drop),
+        None => Ok(()),
     }
 }
 

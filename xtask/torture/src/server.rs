@@ -119,13 +119,11 @@ async fn spawn(options: &ServerOptions, listen: SocketAddr) -> anyhow::Result<(C
         bail!("the server says nothing for {START:?}");
     }
     let addr = line.trim().strip_prefix("listening on http://");
-    match addr.and_then(|addr| addr.parse().ok()) {
-        Some(addr) => Ok((child, addr)),
-        None => {
-            child.kill().await?;
-            bail!("the server does not start; its log tells why");
-        }
+    if let Some(addr) = addr.and_then(|addr| addr.parse().ok()) {
+        return Ok((child, addr));
     }
+    child.kill().await?;
+    bail!("the server does not start; its log tells why");
 }
 
 /// One file for all starts.

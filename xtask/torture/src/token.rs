@@ -1,5 +1,7 @@
 //! Tokens, signed as the application's own backend would.
 
+use std::fmt::Write as _;
+
 use anyhow::Context as _;
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::json;
@@ -24,7 +26,7 @@ impl Mint {
         let mut secret = String::new();
         for _ in 0..4 {
             let part = getrandom::u64().context("no randomness for the secret")?;
-            secret.push_str(&format!("{part:016x}"));
+            write!(secret, "{part:016x}")?;
         }
         Ok(Self { secret, clock })
     }

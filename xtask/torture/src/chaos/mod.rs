@@ -1,5 +1,6 @@
 //! What happens to servers.
 
+mod database;
 mod server;
 
 use std::{
@@ -16,6 +17,7 @@ use crate::{
     log::{Fault, FaultLine, Log},
 };
 
+pub(crate) use database::{DatabaseChaos, start_database};
 pub(crate) use server::ServerChaos;
 
 /// The log of the faults, and what they have to know of each other.
@@ -65,6 +67,15 @@ impl Faults {
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         log.append(line)?;
         log.flush()
+    }
+
+    fn disturb_database(&self) {
+        self.database.at_work.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn calm_database(&self) {
+        self.database.calm_since.store(self.clock.now(), Ordering::SeqCst);
+        self.database.at_work.fetch_sub(1, Ordering::SeqCst);
     }
 
     /// Whether the database was well from `since` until now.

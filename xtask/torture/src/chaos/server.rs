@@ -57,11 +57,6 @@ impl ServerChaos {
         }
     }
 
-    /// One last time: what is told afterwards comes from the disk.
-    pub(crate) async fn kill_and_start(&mut self) -> anyhow::Result<()> {
-        self.kill().await
-    }
-
     /// The end of the run: it must be able to go.
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
         if let Err(error) = self.server.drain().await {
@@ -86,7 +81,8 @@ impl ServerChaos {
         }
     }
 
-    async fn kill(&mut self) -> anyhow::Result<()> {
+    /// Kills it and starts it again.
+    pub(crate) async fn kill(&mut self) -> anyhow::Result<()> {
         self.faults.begin(Fault::Kill)?;
         count(&self.shared.figures.kills);
         if let Some(status) = self.server.kill().await? {

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     evidence::{Answer, MemberCall, Record, What},
-    log::{Change, Request},
+    log::Change,
 };
 
 /// A call without a certain outcome may take effect later, though not much later.
@@ -132,7 +132,7 @@ fn check_requests(
                 let span = spans
                     .iter()
                     .rfind(|span| span.from <= from && record.at <= span.to);
-                if let Some(kind) = span.and_then(|span| judge(*span, request, answer)) {
+                if let Some(kind) = span.and_then(|span| judge(*span, answer)) {
                     let detail = format!(
                         "user {user}, session {}: {request:?} got {answer:?}",
                         record.session
@@ -145,16 +145,16 @@ fn check_requests(
     }
 }
 
-fn judge(span: Span, request: &Request, answer: &Answer) -> Option<Kind> {
-    match (span.is_member, answer) {
-        (true, Answer::Refused(code)) if code == "not_a_member" => Some(Kind::WronglyRefused),
-        // Leaving is harmless for everybody, and a retry may be told what it was told before.
-        (false, Answer::Sent { duplicate: true, .. } | Answer::Left | Answer::Refused(_)) => None,
-        (false, Answer::Malformed(_)) | (true, _) => None,
-        (false, _) => matches!(
-            request,
-            Request::Send { .. } | Request::Join { .. } | Request::Page { .. }
-        )
-        .then_some(Kind::Leaked),
+fn judge(span: Span, answer: &Answer) -> Option<Kind> {
+    if span.is_member {
+        let is_wrong = matches!(answer, Answer::Refused(code) if code == "not_a_member");
+        return is_wrong.then_some(Kind::WronglyRefused);
+    }
+    match answer {
+        // A retry may be told what it was told before.
+        Answer::Sent { duplicate, .. } => (!duplicate).then_some(Kind::Leaked),
+        Answer::Joined { .. } | Answer::Page { .. } => Some(Kind::Leaked),
+        // Leaving is harmless for everybody.
+        Answer::Left | Answer::Refused(_) | Answer::Malformed(_) => None,
     }
 }

@@ -16,6 +16,8 @@ pub mod files {
     pub const FAULTS: &str = "faults.jsonl";
     /// What the server printed to stderr.
     pub const SERVER_LOG: &str = "server.log";
+    /// What the database logged; only for whoever looks for a cause.
+    pub const DATABASE_LOG: &str = "postgres.log";
 
     /// What a client has done and seen.
     pub fn client(folder: &Path, user: u64) -> PathBuf {
