@@ -2,7 +2,7 @@
 //!
 //! `arch` proves the layers, `check` adds format, clippy and docs, `test` installs what the tests need and runs all
 //! of them, `ci` is all of it: what must pass before a change is taken. `pg` starts a PostgreSQL server to try
-//! things with.
+//! things with, `torture` kills the server all the time and holds what its clients saw against the protocol.
 
 #![expect(
     clippy::print_stdout,
@@ -17,6 +17,7 @@ mod postgres;
 mod process;
 mod test;
 mod tools;
+mod torture;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -48,6 +49,8 @@ enum Command {
     Ci,
     /// Starts a PostgreSQL server for tests and development; it is gone with its data after Ctrl-C.
     Pg,
+    /// Tries to make the server lose, double, reorder or leak messages.
+    Torture(torture::Torture),
 }
 
 fn main() -> ExitCode {
@@ -72,6 +75,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Command::Check => ci::check(&metadata),
         Command::Ci => ci::run(&metadata),
         Command::Pg => postgres::run(),
+        Command::Torture(torture) => torture.run(&metadata),
     }
 }
 

@@ -171,4 +171,11 @@ pub(crate) const RULES: &[Rule] = &[
         test_arrows: &[],
         third_party: ThirdParty::Only(&["anyhow", "tokio", "tokio-postgres"], &[]),
     },
+    Rule {
+        package: "xtask-torture",
+        arrows: &["xtask-postgres"],
+        test_arrows: &[],
+        // An outside oracle: it shares no code with the server, so that it cannot share its mistakes.
+        third_party: ThirdParty::AllBut(&[&["sealroom*"]]),
+    },
 ];

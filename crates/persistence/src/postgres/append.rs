@@ -69,8 +69,8 @@ pub(super) async fn append_inside(
     Ok(outcomes)
 }
 
-/// Runs every statement of an append once, on nothing. One that has to be prepared first is sent later than those
-/// behind it in its pipeline: a commit could overtake what it should commit.
+/// Runs every statement of an append once, on nothing, so that all of them are prepared: one that is not costs a round
+/// trip of its own in the middle of its pipeline.
 pub(super) async fn rehearse(conn: &AsyncPgConnection) -> Result<(), Failure> {
     (&mut &*conn).batch_execute("BEGIN").await?;
     ask(conn, Questions::rehearsal()).await?;

@@ -48,7 +48,7 @@ impl PostgresOptions {
 
     /// How to connect. What the URL says itself stands.
     pub(super) fn config(&self) -> Config {
-        let mut config = self.url.0.clone();
+        let mut config = Config::clone(&self.url.0);
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(self.connect_timeout);
         }
@@ -72,7 +72,7 @@ impl PostgresOptions {
 /// `sslmode` is `disable` (the default) or `require`; the latter encrypts, and checks the server's certificate and name
 /// against the certificates that the system trusts. Neither `Debug` nor `Display` shows the password.
 #[derive(Clone, PartialEq, Eq)]
-pub struct PostgresUrl(Config);
+pub struct PostgresUrl(Box<Config>);
 
 /// A text is no URL of a PostgreSQL database. It is not repeated: it may hold a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -107,7 +107,7 @@ impl PostgresUrl {
         if config.get_ssl_mode() == SslMode::Prefer {
             config.ssl_mode(SslMode::Disable);
         }
-        Ok(Self(config))
+        Ok(Self(Box::new(config)))
     }
 
     /// Whether connections are encrypted.
