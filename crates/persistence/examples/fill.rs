@@ -13,6 +13,8 @@
     reason = "a program for tests and measurements, not shipped"
 )]
 
+use std::fmt::Write as _;
+
 use sealroom_domain::{
     ClientMessageId, DisplayName, EncryptedContent, GroupId, GroupName, Role, Timestamp, UserId,
     ports::{GroupLog, Groups, Guard, Member, NewBody, NewEntry, NewGroup, Users},
@@ -70,9 +72,12 @@ async fn groups(store: &SqliteStore) -> Vec<GroupId> {
 }
 
 fn message(group_id: GroupId) -> NewEntry {
-    let mut bytes = [0; CONTENT / 2];
-    getrandom::fill(&mut bytes).unwrap();
-    let content: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut content = String::with_capacity(CONTENT);
+    while content.len() < CONTENT {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).unwrap();
+        write!(content, "{:032x}", u128::from_ne_bytes(bytes)).unwrap();
+    }
     NewEntry {
         group_id,
         actor_id: UserId::new(1).unwrap(),

@@ -86,7 +86,7 @@ async fn compare<S: GroupLog + Groups>(
             );
             inserted.push(
                 rate(size, async |offset| {
-                    plain.insert(&plain_batch(&mut heads, size, offset)).await
+                    plain.insert(&plain_batch(&mut heads, size, offset)).await;
                 })
                 .await,
             );
