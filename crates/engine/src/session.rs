@@ -1,7 +1,7 @@
 //! A socket's session.
 
 use std::{
-    collections::HashSet,
+    collections::{HashSet, VecDeque},
     sync::{
         Arc, OnceLock, Weak,
         atomic::{AtomicUsize, Ordering},
@@ -10,7 +10,7 @@ use std::{
 
 use parking_lot::Mutex;
 use sealroom_domain::{
-    DisplayName, ErrorCode, Extra, GroupId, Principal, Refusal, RemovalReason, Timestamp, UserId,
+    DisplayName, ErrorCode, Extra, GroupId, Principal, Refusal, RemovalReason, Seq, Timestamp, UserId,
 };
 
 use crate::{
@@ -38,7 +38,20 @@ pub struct Session {
 struct JoinedGroups {
     closed: bool,
     joined: HashSet<GroupId>,
+    /// What it got of groups that it has left, for as long as a send is under way: the own entry of one may be among
+    /// it, and must not come again with the answer.
+    got: VecDeque<(GroupId, Got)>,
 }
+
+/// The entries of a log that a subscription gave to its session: those between these two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Got {
+    pub(crate) after: Seq,
+    pub(crate) before: Seq,
+}
+
+/// Groups left with a send under way that a session remembers at most.
+const GOT_MAX: usize = 64;
 
 impl Session {
     pub(crate) fn new(principal: Principal, user: Arc<OnlineUser>, users: Arc<UsersOnline>) -> Self {
@@ -119,8 +132,26 @@ impl Session {
         Ok(())
     }
 
-    pub(crate) fn exit(&self, group_id: GroupId) {
-        self.groups.lock().joined.remove(&group_id);
+    /// Notes a group as left, and what the session got of it.
+    pub(crate) fn exit(&self, group_id: GroupId, got: Option<Got>) {
+        let mut groups = self.groups.lock();
+        groups.joined.remove(&group_id);
+        // The send ends with its answer, which comes after this or has come.
+        if let Some(got) = got
+            && self.unacked.load(Ordering::Acquire) > 0
+        {
+            if groups.got.len() == GOT_MAX {
+                groups.got.pop_front();
+            }
+            groups.got.push_back((group_id, got));
+        }
+    }
+
+    /// Whether it got an entry through a subscription that has ended.
+    pub(crate) fn has_got(&self, group_id: GroupId, seq: Seq) -> bool {
+        let groups = self.groups.lock();
+        let mut got = groups.got.iter().filter(|(id, _)| *id == group_id);
+        got.any(|(_, got)| got.after < seq && seq < got.before)
     }
 
     /// Nothing can be joined from here on, and the place among the user's sockets is given back. Answers what is
@@ -140,7 +171,7 @@ impl Session {
 
     /// Takes one of the places for sends without an answer. [`Session::end_send`] gives it back.
     pub(crate) fn begin_send(&self, limit: Option<usize>) -> bool {
-        let before = self.unacked.fetch_add(1, Ordering::Relaxed);
+        let before = self.unacked.fetch_add(1, Ordering::AcqRel);
         let allowed = limit.is_none_or(|limit| before < limit);
         if !allowed {
             self.end_send();
@@ -149,7 +180,9 @@ impl Session {
     }
 
     pub(crate) fn end_send(&self) {
-        self.unacked.fetch_sub(1, Ordering::Relaxed);
+        if self.unacked.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.groups.lock().got.clear();
+        }
     }
 }
 

@@ -147,7 +147,7 @@ impl FeedState {
         self.filling = false;
         self.next = None;
         for subscription in mem::take(&mut self.subscriptions) {
-            subscription.session.exit(self.group_id);
+            subscription.session.exit(self.group_id, None);
             subscription.subscriber.position_lost();
             subscription.release();
         }
@@ -220,7 +220,8 @@ impl FeedState {
     pub(crate) fn unsubscribe(&mut self, session: &Arc<Session>) {
         if let Some(index) = self.subscriptions.iter().position(|one| one.is_of(session)) {
             let gone = self.subscriptions.swap_remove(index);
-            gone.session.exit(self.group_id);
+            let got = self.next.and_then(|next| gone.got(next));
+            gone.session.exit(self.group_id, got);
             gone.release();
         }
     }
@@ -276,7 +277,7 @@ impl FeedState {
                 receipt: None,
             });
             self.deliver_run(mem::take(&mut run));
-            self.evict(user_id, reason);
+            self.evict(user_id, reason, entry.entry().seq);
             // Whoever asked for the removal hears of it when the sockets were told.
             if let Some(receipt) = receipt {
                 self.acknowledge(receipt, entry);
@@ -309,12 +310,14 @@ impl FeedState {
     /// The sender has the entry through its subscription, or gets it now; then the answer.
     fn acknowledge(&mut self, receipt: Receipt, entry: Arc<Published>) {
         if let Some(origin) = &receipt.origin {
-            let seq = entry.entry().seq;
+            let (group_id, seq) = (self.group_id, entry.entry().seq);
             match self.find(&origin.session) {
                 Some(subscription) if subscription.holds_back(seq) => {
                     return subscription.hold(receipt, entry);
                 }
                 Some(subscription) if subscription.covers(seq) => {}
+                // The log told of it before its append was answered, and the session has left since.
+                _ if origin.session.has_got(group_id, seq) => {}
                 _ => {
                     // Its failing closes the socket; the answer then finds nobody either.
                     let _ = origin.subscriber.deliver(std::slice::from_ref(&entry));
@@ -337,13 +340,14 @@ impl FeedState {
         }
     }
 
-    fn evict(&mut self, user_id: UserId, reason: RemovalReason) {
+    fn evict(&mut self, user_id: UserId, reason: RemovalReason, removal: Seq) {
         let (evicted, kept): (Vec<_>, Vec<_>) = mem::take(&mut self.subscriptions)
             .into_iter()
             .partition(|one| one.session.user_id() == user_id);
         self.subscriptions = kept;
         for subscription in evicted {
-            subscription.session.exit(self.group_id);
+            let got = subscription.got(removal.next());
+            subscription.session.exit(self.group_id, got);
             let subscriber = subscription.subscriber.clone();
             // What was held came before the removal, or is it.
             subscription.release();

@@ -339,7 +339,9 @@ fn answer_without_feed(offer: Offer) {
 }
 
 fn deliver_to_origin(receipt: &Receipt, entry: &Arc<Published>) {
-    if let Some(origin) = &receipt.origin {
+    if let Some(origin) = &receipt.origin
+        && !origin.session.has_got(entry.entry().group_id, entry.entry().seq)
+    {
         // A socket that takes nothing closes itself; the answer then finds nobody either.
         let _ = origin.subscriber.deliver(std::slice::from_ref(entry));
     }

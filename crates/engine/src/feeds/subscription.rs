@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use crate::{
     Gone, Published, Session, Subscriber,
+    session::Got,
     writer::{Receipt, Written},
 };
 
@@ -86,6 +87,14 @@ impl Subscription {
     /// Whether the session gets this entry through its joins.
     pub(super) fn covers(&self, seq: Seq) -> bool {
         seq >= self.from || self.recovers_after.is_some_and(|after| seq > after)
+    }
+
+    /// What the session got of the log through it, where it ends in front of `before`.
+    pub(super) fn got(&self, before: Seq) -> Option<Got> {
+        let live = self.from.previous();
+        let after = self.recovers_after.map_or(live, |recovered| recovered.min(live));
+        // A join that fails gave nothing.
+        self.was_live().then_some(Got { after, before })
     }
 
     /// Whether this entry waits for the answer of a join.

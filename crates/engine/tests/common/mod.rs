@@ -55,6 +55,8 @@ pub struct SlowLog {
     pub unreadable: AtomicBool,
     /// Each append takes this long.
     pub hang_for: Mutex<Duration>,
+    /// Each append is answered so much later than it is stored.
+    pub appends_answer_late: Mutex<Duration>,
     /// Each read takes this long, after it was answered.
     pub reads_take: Mutex<Duration>,
     /// Heads take this long before they are looked up.
@@ -76,6 +78,7 @@ impl SlowLog {
             down: AtomicBool::new(false),
             unreadable: AtomicBool::new(false),
             hang_for: Mutex::default(),
+            appends_answer_late: Mutex::default(),
             reads_take: Mutex::default(),
             heads_take: Mutex::default(),
             heads_answer_late: Mutex::default(),
@@ -125,6 +128,7 @@ impl GroupLog for SlowLog {
                 *self.committed.lock() = entry.seq;
             }
         }
+        pass(&self.appends_answer_late).await;
         self.pause().await;
         let lose = self.lose_one_of.load(Ordering::Relaxed);
         if lose > 0 && self.next().is_multiple_of(lose) {
@@ -268,7 +272,11 @@ pub struct World {
 
 impl World {
     pub fn new(seed: u64, options: ChatOptions) -> Self {
-        let store = MemoryStore::new();
+        Self::on(MemoryStore::new(), seed, options)
+    }
+
+    /// A further server on a store.
+    pub fn on(store: MemoryStore, seed: u64, options: ChatOptions) -> Self {
         let log = Arc::new(SlowLog::new(store.clone(), seed));
         let clock = Arc::new(FixedClock::new(Timestamp::from_secs(1_700_000_000)));
         let ports = Ports {
