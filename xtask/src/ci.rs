@@ -15,6 +15,7 @@ type Step = (&'static str, fn(&Metadata) -> anyhow::Result<()>);
 const CHECKS: &[Step] = &[
     ("format", format),
     ("clippy", clippy),
+    ("features", features),
     ("docs", docs),
     ("arch", arch::run),
 ];
@@ -55,6 +56,24 @@ fn format(metadata: &Metadata) -> anyhow::Result<()> {
 
 fn clippy(metadata: &Metadata) -> anyhow::Result<()> {
     process::run(cargo(metadata).args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+}
+
+/// Each store compiles without the other.
+fn features(metadata: &Metadata) -> anyhow::Result<()> {
+    for store in ["sqlite", "postgres"] {
+        let mut cargo = cargo(metadata);
+        cargo.args(["clippy", "--package", "sealroom-server", "--lib", "--bins"]);
+        cargo.args([
+            "--no-default-features",
+            "--features",
+            store,
+            "--",
+            "-D",
+            "warnings",
+        ]);
+        process::run(&mut cargo)?;
+    }
+    Ok(())
 }
 
 fn docs(metadata: &Metadata) -> anyhow::Result<()> {

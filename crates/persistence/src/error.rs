@@ -25,6 +25,9 @@ pub enum OpenError {
         /// What happened.
         source: BoxError,
     },
+    /// This build has no store of this kind.
+    #[error("databases of this kind are not compiled into this program")]
+    NotCompiled,
     /// A copy into the database was begun and not finished.
     #[error("the database holds a copy that was not finished: run copy again")]
     Unfinished,
@@ -49,12 +52,14 @@ impl OpenError {
         }
     }
 
+    #[cfg(feature = "postgres")]
     pub(crate) fn server(source: impl Into<BoxError>) -> Self {
         Self::Server {
             source: source.into(),
         }
     }
 
+    #[cfg(feature = "postgres")]
     pub(crate) fn busy(source: impl Into<BoxError>) -> Self {
         Self::Busy {
             source: source.into(),

@@ -44,6 +44,8 @@ impl Store {
             Database::Sqlite(path) => SqliteStore::open(SqliteOptions::new(path))
                 .await
                 .map(Self::Sqlite),
+            #[cfg(not(feature = "sqlite"))]
+            Database::Sqlite(_) => Err(OpenError::NotCompiled),
             #[cfg(feature = "postgres")]
             Database::Postgres(url) => PostgresStore::open(PostgresOptions::new(url.clone()))
                 .await
@@ -56,6 +58,8 @@ impl Store {
         match database {
             #[cfg(feature = "sqlite")]
             Database::Sqlite(path) => SqliteStore::migrate(&SqliteOptions::new(path)).await,
+            #[cfg(not(feature = "sqlite"))]
+            Database::Sqlite(_) => Err(OpenError::NotCompiled),
             #[cfg(feature = "postgres")]
             Database::Postgres(url) => PostgresStore::migrate(&PostgresOptions::new(url.clone())).await,
         }
@@ -104,6 +108,7 @@ impl Store {
 }
 
 /// Live events of other servers follow within 2 s; this leaves half a second for reading them.
+#[cfg(feature = "postgres")]
 const LOOK_FOR_OTHERS: Duration = Duration::from_millis(1500);
 
 fn ports<S: GroupLog + Groups + Memberships + Users + 'static>(store: Arc<S>) -> Ports {

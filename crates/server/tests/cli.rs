@@ -161,8 +161,13 @@ fn wrong_settings_stop_every_subcommand() {
         ("SEALROOM_LISTEN", "127.0.0.1:99999", "address"),
         (
             "SEALROOM_DATABASE_URL",
-            "postgres://u:hidden@h/d",
-            "PostgreSQL is not supported by this version",
+            "postgres://u:hidden@h",
+            "names no database",
+        ),
+        (
+            "SEALROOM_DATABASE_URL",
+            "postgres://u:hidden@h:1x/d",
+            "not a URL such as",
         ),
         ("SEALROOM_DATABASE_URL", "mysql://u:hidden@h/d", "sqlite://"),
         ("SEALROOM_DATABASE_URL", "sqlite://:memory:", "file"),

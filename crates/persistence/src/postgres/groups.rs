@@ -8,7 +8,7 @@ use sealroom_domain::{
     ports::{Group, Groups, NewGroup, StoreError},
 };
 
-use super::{PostgresStore, append, statements::Commit};
+use super::{PostgresStore, append, lists, statements::Commit};
 use crate::{
     error::Failure,
     founding, fragments,
@@ -52,7 +52,7 @@ impl Groups for PostgresStore {
         let ids: Vec<i64> = ids.iter().map(|id| id.get()).collect();
         self.call(|pools| async move {
             let mut lease = pools.readers.lease().await?;
-            let rows: Vec<GroupRow> = fragments::groups_among(ids)
+            let rows: Vec<GroupRow> = lists::groups_among(ids)
                 .select(GroupRow::as_select())
                 .load(&mut *lease)
                 .await?;

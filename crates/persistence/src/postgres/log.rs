@@ -8,7 +8,7 @@ use sealroom_domain::{
     ports::{Appended, Cursor, GroupLog, NewEntry, Page, PageLimit, RefusedEntry, StoreError},
 };
 
-use super::{PostgresStore, append};
+use super::{PostgresStore, append, lists};
 use crate::{
     error::Failure,
     fragments,
@@ -54,7 +54,7 @@ impl GroupLog for PostgresStore {
         let ids: Vec<i64> = groups.iter().map(|id| id.get()).collect();
         self.call(|pools| async move {
             let mut lease = pools.readers.lease().await?;
-            let heads: Vec<(i64, i64)> = fragments::heads_among(ids).load(&mut *lease).await?;
+            let heads: Vec<(i64, i64)> = lists::heads_among(ids).load(&mut *lease).await?;
             lease.done();
             heads
                 .into_iter()

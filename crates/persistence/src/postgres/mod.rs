@@ -9,6 +9,7 @@ mod connection;
 mod copy;
 mod facts;
 mod groups;
+mod lists;
 mod log;
 mod memberships;
 mod migrate;

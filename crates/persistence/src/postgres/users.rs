@@ -12,7 +12,7 @@ use sealroom_domain::{
     ports::{Profile, StoreError, UpsertOutcome, Users},
 };
 
-use super::PostgresStore;
+use super::{PostgresStore, lists};
 use crate::{error::Failure, fragments, rows::UserRow, schema::users};
 
 #[async_trait]
@@ -21,7 +21,7 @@ impl Users for PostgresStore {
         let ids: Vec<i64> = ids.iter().map(|id| id.get()).collect();
         self.call(|pools| async move {
             let mut lease = pools.readers.lease().await?;
-            let rows: Vec<UserRow> = fragments::users_among(ids)
+            let rows: Vec<UserRow> = lists::users_among(ids)
                 .select(UserRow::as_select())
                 .load(&mut *lease)
                 .await?;

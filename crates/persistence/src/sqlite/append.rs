@@ -5,11 +5,14 @@ use diesel::{
 };
 use sealroom_domain::{Entry, GroupId, Message, MessageId, Role, UserId, ports::NewEntry};
 
-use super::{log, memberships};
+use super::{
+    log,
+    lookups::{self, SetHead, SetNextMessageId},
+    memberships,
+};
 use crate::{
     append::{Appender, Ledger, Outcomes, RoleChange},
     error::{Failure, Inconsistency},
-    fragments::{self, SetHead, SetNextMessageId},
     rows::{self, EntryRow, NewEntryRow},
     schema::entries,
 };
@@ -65,7 +68,7 @@ impl SqliteLedger<'_> {
                 sender_id,
                 client_message_id: Some(id),
                 ..
-            }) => fragments::by_client_message_id(entry.group_id.get(), sender_id.get(), id.as_str())
+            }) => lookups::by_client_message_id(entry.group_id.get(), sender_id.get(), id.as_str())
                 .select(EntryRow::as_select())
                 .get_result::<EntryRow>(self.conn)
                 .optional()?,
@@ -98,7 +101,7 @@ impl Ledger for SqliteLedger<'_> {
         let ids = if let Some(ids) = self.message_ids {
             ids
         } else {
-            let stored = fragments::next_message_id().get_result(self.conn)?;
+            let stored = lookups::next_message_id().get_result(self.conn)?;
             *self.message_ids.insert(MessageIds { stored, next: stored })
         };
         Ok(rows::message_id("meta", "next_message_id", ids.next)?)

@@ -12,7 +12,7 @@ use sealroom_domain::{
     ports::{Group, Groups, NewGroup, StoreError},
 };
 
-use super::{SqliteStore, append};
+use super::{SqliteStore, append, lookups};
 use crate::{
     error::Failure,
     founding, fragments,
@@ -43,7 +43,7 @@ impl Groups for SqliteStore {
 }
 
 fn group(conn: &mut SqliteConnection, group_id: GroupId) -> Result<Option<Group>, Failure> {
-    let row = fragments::group(group_id.get())
+    let row = lookups::group(group_id.get())
         .select(GroupRow::as_select())
         .get_result(conn)
         .optional()?;

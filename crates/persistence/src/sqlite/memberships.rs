@@ -10,7 +10,7 @@ use sealroom_domain::{
     ports::{Member, Memberships, StoreError},
 };
 
-use super::{SqliteStore, users};
+use super::{SqliteStore, lookups, users};
 use crate::{error::Failure, fragments, rows, schema::members};
 
 #[async_trait]
@@ -67,7 +67,7 @@ pub(super) fn role(
     group_id: GroupId,
     user_id: UserId,
 ) -> Result<Option<Role>, Failure> {
-    let name: Option<String> = fragments::role(group_id.get(), user_id.get())
+    let name: Option<String> = lookups::role(group_id.get(), user_id.get())
         .get_result(conn)
         .optional()?;
     Ok(name.map(|name| rows::role("members", &name)).transpose()?)
@@ -75,7 +75,7 @@ pub(super) fn role(
 
 /// How many members of a group have this role.
 pub(super) fn count_role(conn: &mut SqliteConnection, group_id: GroupId, role: Role) -> QueryResult<i64> {
-    fragments::count_role(group_id.get(), role.as_str()).get_result(conn)
+    lookups::count_role(group_id.get(), role.as_str()).get_result(conn)
 }
 
 /// Makes a user a member, who becomes known if it was not, or changes its role.

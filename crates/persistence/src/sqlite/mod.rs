@@ -10,6 +10,7 @@ mod connection;
 mod copy;
 mod groups;
 mod log;
+mod lookups;
 mod memberships;
 mod migrate;
 mod options;

@@ -10,7 +10,7 @@ use sealroom_domain::{
     ports::{Profile, StoreError, UpsertOutcome, Users},
 };
 
-use super::SqliteStore;
+use super::{SqliteStore, lookups};
 use crate::{error::Failure, fragments, rows::UserRow, schema::users};
 
 #[async_trait]
@@ -78,7 +78,7 @@ fn upsert(
     username: Option<&Username>,
 ) -> Result<UpsertOutcome, Failure> {
     if let Some(username) = username {
-        let owner: Option<i64> = fragments::username_owner(username.as_str())
+        let owner: Option<i64> = lookups::username_owner(username.as_str())
             .get_result(conn)
             .optional()?;
         if owner.is_some_and(|owner| owner != user_id.get()) {

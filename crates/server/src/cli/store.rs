@@ -33,7 +33,6 @@ pub(super) fn new_log(settings: &Settings) -> Result<(), Failure> {
     let database = settings.database();
     let log_id = runtime()?.block_on(async {
         // One that is only created now has nothing to restore.
-        #[cfg(feature = "sqlite")]
         if let Database::Sqlite(path) = &database
             && !path.is_file()
         {

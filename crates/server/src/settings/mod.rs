@@ -79,7 +79,6 @@ pub struct Settings {
 #[non_exhaustive]
 pub enum Database {
     /// An SQLite file.
-    #[cfg(feature = "sqlite")]
     Sqlite(PathBuf),
     /// A database of a PostgreSQL server, which several servers may share.
     #[cfg(feature = "postgres")]
@@ -267,7 +266,6 @@ impl Settings {
 impl fmt::Display for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            #[cfg(feature = "sqlite")]
             Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
             // Without its password.
             #[cfg(feature = "postgres")]

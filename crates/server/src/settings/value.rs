@@ -57,7 +57,6 @@ pub(crate) fn database(text: &str) -> Result<Database, Problem> {
     }
 }
 
-#[cfg(feature = "sqlite")]
 fn sqlite(path: &str) -> Result<Database, Problem> {
     if path.is_empty() || path.contains(['\0', '?', '#']) || path.ends_with('/') {
         return Err("sqlite:// must be followed by the path of a file, and nothing else".into());
@@ -66,11 +65,6 @@ fn sqlite(path: &str) -> Result<Database, Problem> {
         return Err("only a file of its own can be the database".into());
     }
     Ok(Database::Sqlite(PathBuf::from(path)))
-}
-
-#[cfg(not(feature = "sqlite"))]
-fn sqlite(_path: &str) -> Result<Database, Problem> {
-    Err("SQLite is not compiled into this program".into())
 }
 
 #[cfg(feature = "postgres")]

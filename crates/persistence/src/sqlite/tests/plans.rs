@@ -6,9 +6,12 @@ use diesel::{
 };
 use sealroom_domain::{Entry, EntryBody, GroupId, KeyEpoch, Seq, Timestamp, UserId};
 
-use super::{SqliteStore, store};
+use super::{
+    super::lookups::{self, SetHead, SetNextMessageId},
+    SqliteStore, store,
+};
 use crate::{
-    fragments::{self, SetHead, SetNextMessageId},
+    fragments,
     rows::{EntryRow, GroupRow, NewEntryRow, UserRow},
     schema::entries,
 };
@@ -50,16 +53,16 @@ async fn every_query_searches_an_index() {
     assert_search(store, fragments::descending(1, 1, 2).select(rows), page).await;
     assert_search(
         store,
-        fragments::by_client_message_id(1, 1, "x").select(rows),
+        lookups::by_client_message_id(1, 1, "x").select(rows),
         "USING INDEX entries_by_client_message_id (group_id=? AND actor_id=? AND client_message_id=?)",
     )
     .await;
     let row_id = "USING INTEGER PRIMARY KEY (rowid=?)";
     assert_search(store, fragments::bounds(1), row_id).await;
-    assert_search(store, fragments::group(1).select(GroupRow::as_select()), row_id).await;
+    assert_search(store, lookups::group(1).select(GroupRow::as_select()), row_id).await;
     assert_search(store, fragments::user(1).select(UserRow::as_select()), row_id).await;
     assert_search(store, fragments::log_id(), row_id).await;
-    assert_search(store, fragments::next_message_id(), row_id).await;
+    assert_search(store, lookups::next_message_id(), row_id).await;
     assert_search(store, fragments::next_group_id(), row_id).await;
     assert_search(store, SetNextMessageId { next: 1 }, row_id).await;
     let set_head = SetHead {
@@ -73,17 +76,17 @@ async fn every_query_searches_an_index() {
         "USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
     )
     .await;
-    assert_search(store, fragments::username_owner("x"), "(username=?)").await;
+    assert_search(store, lookups::username_owner("x"), "(username=?)").await;
     assert_search(
         store,
-        fragments::role(1, 1),
+        lookups::role(1, 1),
         "USING PRIMARY KEY (group_id=? AND user_id=?)",
     )
     .await;
     assert_search(store, fragments::members_of(1), "USING PRIMARY KEY (group_id=?)").await;
     assert_search(
         store,
-        fragments::count_role(1, "owner"),
+        lookups::count_role(1, "owner"),
         "USING PRIMARY KEY (group_id=?)",
     )
     .await;
@@ -108,15 +111,15 @@ fn every_statement_of_the_hot_path_is_prepared_once() {
     let rows = EntryRow::as_select();
     assert_cached(&fragments::ascending(1, 1, 2).select(rows));
     assert_cached(&fragments::descending(1, 1, 2).select(rows));
-    assert_cached(&fragments::by_client_message_id(1, 1, "x").select(rows));
+    assert_cached(&lookups::by_client_message_id(1, 1, "x").select(rows));
     assert_cached(&fragments::bounds(1));
-    assert_cached(&fragments::role(1, 1));
+    assert_cached(&lookups::role(1, 1));
     assert_cached(&fragments::members_of(1));
     assert_cached(&fragments::groups_of(1));
     assert_cached(&fragments::user(1).select(UserRow::as_select()));
-    assert_cached(&fragments::group(1).select(GroupRow::as_select()));
+    assert_cached(&lookups::group(1).select(GroupRow::as_select()));
     assert_cached(&fragments::log_id());
-    assert_cached(&fragments::next_message_id());
+    assert_cached(&lookups::next_message_id());
     assert_cached(&SetNextMessageId { next: 1 });
     assert_cached(&SetHead {
         group_id: 1,

@@ -10,9 +10,9 @@ use sealroom_domain::{
     ports::{Cursor, GroupLog, PageLimit},
 };
 
-use super::super::{connection, migrate};
+use super::super::{connection, lookups::SetHead, migrate};
 use super::{group, options, store};
-use crate::{OpenError, fragments::SetHead, rows::NewEntryRow, schema::entries};
+use crate::{OpenError, rows::NewEntryRow, schema::entries};
 
 #[derive(diesel::QueryableByName, Debug, PartialEq)]
 struct Object {

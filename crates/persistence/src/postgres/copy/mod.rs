@@ -1,15 +1,18 @@
 //! What a copy writes.
 
+mod statements;
+
 use std::{collections::HashMap, time::Duration};
 
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, dsl::count_star, upsert::excluded};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use sealroom_domain::{Entry, LogId, ports::StoreError};
 
+use self::statements::{PutGroups, PutMembers, PutUsers, SetNextMessageId};
 use super::{
     PostgresStore, migrate,
     options::PostgresOptions,
-    statements::{Commit, InsertEntries, PutGroups, PutMembers, PutUsers, SetHeads, SetNextMessageId},
+    statements::{Commit, InsertEntries, SetHeads},
 };
 use crate::{
     copy::{Counts, LogRange},
@@ -179,11 +182,11 @@ impl CopyTarget {
                     if let [one, next] = pair
                         && one.group_id != next.group_id
                     {
-                        heads.push(one);
+                        reach(&mut heads, one);
                     }
                 }
                 if let Some(last) = entries.last() {
-                    heads.push(last);
+                    reach(&mut heads, last);
                 }
                 let mut insert = InsertEntries::default();
                 insert.extend(entries.iter().map(NewEntryRow::from));
@@ -249,4 +252,10 @@ impl CopyTarget {
             })
             .await
     }
+}
+
+/// This is the last entry of its group.
+fn reach(heads: &mut SetHeads, last: &Entry) {
+    heads.ids.push(last.group_id.get());
+    heads.heads.push(last.seq.get());
 }
