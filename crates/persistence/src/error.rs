@@ -111,14 +111,14 @@ pub(crate) enum Failure {
     /// The job panicked; its transaction was rolled back.
     #[error("a database job panicked")]
     Panicked,
-    /// No connection became free in time.
-    #[error("no database connection became free in time")]
+    /// No connection became free in time, or no answer came.
+    #[error("the database did not answer in time")]
     TimedOut,
     /// The store was closed.
     #[error("the store is closed")]
     Closed,
-    /// A connection could not be opened again.
-    #[error("the database connection is lost")]
+    /// No connection, or one that ended in the middle; or the server cannot do its work.
+    #[error("the database cannot answer now")]
     Lost(#[source] BoxError),
     /// The operating system gave no random bytes.
     #[error("no random bytes")]

@@ -64,6 +64,9 @@ const _: () = {
     assert!(steps < 14_500, "half a second is for what lies between");
 };
 
+/// Live events of other servers on the same database follow within 2 s; this leaves half a second for reading them.
+const LOOK_FOR_OTHERS: Duration = Duration::from_millis(1500);
+
 /// How long the store may take to tell that it works.
 const PING: Duration = Duration::from_millis(900);
 
@@ -165,7 +168,7 @@ async fn drain(realtime: &Realtime, chat: &Chat) {
 fn chat_options(settings: &Settings, store: &Store) -> ChatOptions {
     ChatOptions {
         lanes: store.lanes(),
-        looks_for_others: store.looks_for_others(),
+        looks_for_others: store.is_shared().then_some(LOOK_FOR_OTHERS),
         limits: settings.limits.clone(),
         provision_users: settings.provision_users,
         ..ChatOptions::default()

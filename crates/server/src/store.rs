@@ -80,14 +80,14 @@ impl Store {
         }
     }
 
-    /// How often to look for entries of other servers; `None` where there are none.
-    pub(crate) fn looks_for_others(&self) -> Option<Duration> {
+    /// Whether other servers may append to the same log.
+    pub(crate) fn is_shared(&self) -> bool {
         match self {
             // The data directory is held by one server.
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(_) => None,
+            Self::Sqlite(_) => false,
             #[cfg(feature = "postgres")]
-            Self::Postgres(_) => Some(LOOK_FOR_OTHERS),
+            Self::Postgres(_) => true,
         }
     }
 
@@ -106,10 +106,6 @@ impl Store {
         on_store!(self, store => store.close().await)
     }
 }
-
-/// Live events of other servers follow within 2 s; this leaves half a second for reading them.
-#[cfg(feature = "postgres")]
-const LOOK_FOR_OTHERS: Duration = Duration::from_millis(1500);
 
 fn ports<S: GroupLog + Groups + Memberships + Users + 'static>(store: Arc<S>) -> Ports {
     Ports {
