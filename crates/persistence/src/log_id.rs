@@ -1,6 +1,9 @@
 //! Names of logs.
 
-use std::fmt::Write as _;
+use std::{
+    fmt::Write as _,
+    sync::{PoisonError, RwLock},
+};
 
 use sealroom_domain::LogId;
 
@@ -13,6 +16,24 @@ pub fn new_log_id() -> std::io::Result<LogId> {
         write!(name, "{byte:02x}").map_err(std::io::Error::other)?;
     }
     LogId::new(name).map_err(std::io::Error::other)
+}
+
+/// The name of an open store's log.
+#[derive(Debug)]
+pub(crate) struct LogName(RwLock<LogId>);
+
+impl LogName {
+    pub(crate) fn new(log_id: LogId) -> Self {
+        Self(RwLock::new(log_id))
+    }
+
+    pub(crate) fn get(&self) -> LogId {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set(&self, log_id: LogId) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = log_id;
+    }
 }
 
 /// In front of the name of a log that is being copied.

@@ -23,7 +23,7 @@ const CHUNK: i64 = 128;
 #[async_trait]
 impl GroupLog for PostgresStore {
     async fn log_id(&self) -> Result<LogId, StoreError> {
-        Ok(self.name())
+        Ok(self.inner.log_name.get())
     }
 
     async fn append(&self, batch: Vec<NewEntry>) -> Result<Vec<Result<Appended, RefusedEntry>>, StoreError> {

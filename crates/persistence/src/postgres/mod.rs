@@ -37,7 +37,8 @@ use self::{connection::Part, pool::Pool};
 use crate::{
     MigrationStatus,
     error::{Failure, Inconsistency, OpenError},
-    fragments, log_id,
+    fragments,
+    log_id::{self, LogName},
     schema::meta,
 };
 
@@ -52,7 +53,7 @@ pub struct PostgresStore {
 }
 
 struct Inner {
-    log_id: RwLock<LogId>,
+    log_name: LogName,
     /// None after the store was closed.
     pools: RwLock<Option<Pools>>,
     calls: TaskTracker,
@@ -94,7 +95,7 @@ impl PostgresStore {
         };
         Self {
             inner: Arc::new(Inner {
-                log_id: RwLock::new(log_id),
+                log_name: LogName::new(log_id),
                 pools: RwLock::new(Some(pools)),
                 calls: TaskTracker::new(),
                 options,
@@ -135,11 +136,7 @@ impl PostgresStore {
             Ok(())
         })
         .await?;
-        self.inner
-            .log_id
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone_from(&new);
+        self.inner.log_name.set(new.clone());
         Ok(new)
     }
 
@@ -180,15 +177,6 @@ impl PostgresStore {
         self.inner.calls.wait().await;
         drop(pools);
         Ok(())
-    }
-
-    /// The name of the log.
-    fn name(&self) -> LogId {
-        self.inner
-            .log_id
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
     }
 
     fn pools(&self) -> Option<Pools> {

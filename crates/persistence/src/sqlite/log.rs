@@ -21,7 +21,7 @@ use crate::{
 #[async_trait]
 impl GroupLog for SqliteStore {
     async fn log_id(&self) -> Result<LogId, StoreError> {
-        Ok(self.name())
+        Ok(self.inner.log_name.get())
     }
 
     async fn append(&self, batch: Vec<NewEntry>) -> Result<Vec<Result<Appended, RefusedEntry>>, StoreError> {

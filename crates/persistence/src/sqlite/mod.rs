@@ -19,11 +19,7 @@ mod pool;
 mod tests;
 mod users;
 
-use std::{
-    fmt,
-    sync::{Arc, PoisonError, RwLock},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use diesel::{
     ExpressionMethods, RunQueryDsl, SqliteConnection,
@@ -37,7 +33,8 @@ pub use self::options::{SqliteOptions, Synchronous};
 use self::{connection::Part, pool::Pool};
 use crate::{
     error::{Failure, Inconsistency, OpenError},
-    fragments, log_id,
+    fragments,
+    log_id::{self, LogName},
     migrate::{MigrationStatus, blocking},
     schema::meta,
 };
@@ -53,7 +50,7 @@ pub struct SqliteStore {
 }
 
 struct Inner {
-    log_id: RwLock<LogId>,
+    log_name: LogName,
     writer: Arc<Pool>,
     readers: Arc<Pool>,
 }
@@ -77,7 +74,7 @@ impl SqliteStore {
             let readers = Pool::open(Part::Reader, &options, options.readers)?;
             Ok(Self {
                 inner: Arc::new(Inner {
-                    log_id: RwLock::new(log_id),
+                    log_name: LogName::new(log_id),
                     writer,
                     readers,
                 }),
@@ -114,11 +111,7 @@ impl SqliteStore {
             Ok(())
         })
         .await?;
-        self.inner
-            .log_id
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone_from(&new);
+        self.inner.log_name.set(new.clone());
         Ok(new)
     }
 
@@ -145,15 +138,6 @@ impl SqliteStore {
         // Where another process has the file open, the log stays for that one to write back: no error.
         let checkpoint = |conn: &mut SqliteConnection| conn.batch_execute("PRAGMA wal_checkpoint(TRUNCATE);");
         Ok(self.inner.writer.close(checkpoint).await?)
-    }
-
-    /// The name of the log.
-    fn name(&self) -> LogId {
-        self.inner
-            .log_id
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
     }
 
     /// Runs a job that reads, all of it on one snapshot.

@@ -58,3 +58,62 @@ pub(crate) fn users<S: Store>(store: Arc<S>, guard: impl Any + Send + Sync) -> U
     let users: Arc<dyn Users> = store;
     UsersFixture::new(users).keeping(guard)
 }
+
+/// Runs all suites on a store: on what `store()` makes, a handle and what must live as long, and what `open(&guard)`
+/// opens beside it.
+macro_rules! suites {
+    () => {
+        use sealroom_testkit::conformance::{
+            Hook, group_log::GroupLogFixture, groups::GroupsFixture, memberships::MembershipsFixture,
+            users::UsersFixture,
+        };
+
+        async fn group_log() -> GroupLogFixture {
+            let (store, guard) = store().await;
+            let peer = open(&guard).await;
+            let closed = Arc::clone(&store);
+            let outage = Hook::new(move |()| {
+                let store = Arc::clone(&closed);
+                async move { store.close().await.unwrap() }
+            });
+            fixtures::group_log(store, peer, outage, guard)
+        }
+
+        async fn groups() -> GroupsFixture {
+            let (store, guard) = store().await;
+            fixtures::groups(store, guard)
+        }
+
+        async fn memberships() -> MembershipsFixture {
+            let (store, guard) = store().await;
+            fixtures::memberships(store, guard)
+        }
+
+        async fn users() -> UsersFixture {
+            let (store, guard) = store().await;
+            fixtures::users(store, guard)
+        }
+
+        mod group_log {
+            sealroom_testkit::group_log_conformance!(super::group_log());
+        }
+
+        mod group_log_on_threads {
+            sealroom_testkit::group_log_conformance!(multi_thread, super::group_log());
+        }
+
+        mod groups {
+            sealroom_testkit::groups_conformance!(super::groups());
+        }
+
+        mod memberships {
+            sealroom_testkit::memberships_conformance!(super::memberships());
+        }
+
+        mod users {
+            sealroom_testkit::users_conformance!(super::users());
+        }
+    };
+}
+
+pub(crate) use suites;
