@@ -89,3 +89,47 @@ async fn an_own_entry_does_not_come_again_after_a_removal() {
     assert!(sent.await.unwrap().is_ok());
     assert_eq!(entries(&socket), [3, 4]);
 }
+
+/// What a socket saw, without the details.
+fn story(socket: &Socket) -> Vec<String> {
+    let seen = socket.recorder.all();
+    seen.iter()
+        .map(|seen| match seen {
+            Seen::Entry(seq) => format!("entry {seq}"),
+            Seen::Joined { joined, .. } => {
+                let seqs = joined.entries.iter().map(|entry| entry.seq.get());
+                format!("joined with {:?}", seqs.collect::<Vec<_>>())
+            }
+            Seen::Sent(seq) => format!("sent {seq}"),
+            other => format!("{other:?}"),
+        })
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_send_is_answered_after_the_join_that_tells_of_its_entry() {
+    let world = World::new(7, ChatOptions::default());
+    world.group(5, &[1, 2]).await;
+    *world.log.appends_answer_late.lock() = LATE;
+    *world.log.reads_take.lock() = LATE * 2;
+    let socket = world.socket(1).await;
+    let sent = socket.send(5, "x");
+    sleep(LATE / 2).await;
+    socket.join(5, Some(seq(2))).await;
+    assert!(sent.await.unwrap().is_ok());
+    assert_eq!(story(&socket), ["joined with [3]", "sent 3"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_send_whose_entry_no_join_tells_of_is_answered_after_its_own_copy() {
+    let world = World::new(7, ChatOptions::default());
+    world.group(5, &[1, 2]).await;
+    *world.log.appends_answer_late.lock() = LATE;
+    *world.log.heads_answer_late.lock() = LATE * 2;
+    let socket = world.socket(1).await;
+    let sent = socket.send(5, "x");
+    sleep(LATE / 2).await;
+    socket.join(5, None).await;
+    assert!(sent.await.unwrap().is_ok());
+    assert_eq!(story(&socket), ["entry 3", "sent 3", "joined with []"]);
+}

@@ -97,9 +97,12 @@ impl Subscription {
         self.was_live().then_some(Got { after, before })
     }
 
-    /// Whether this entry waits for the answer of a join.
+    /// Whether this entry waits for the answer of a join, or is part of it.
     pub(super) fn holds_back(&self, seq: Seq) -> bool {
-        matches!(self.mode, Mode::Muted { position, .. } if seq >= position)
+        let Mode::Muted { position, .. } = self.mode else {
+            return false;
+        };
+        seq >= position || (seq < self.from && self.covers(seq))
     }
 
     /// Keeps the answer to a send until its entry is out.
