@@ -228,34 +228,61 @@ async fn socket(chat: &Arc<Chat>, id: i64) -> Socket {
     }
 }
 
-/// Polls a use case so many times and drops it; `true` where it ended before that. In between everybody else has a turn.
-async fn abandon_after<T>(polls: u32, future: impl Future<Output = T>) -> bool {
-    let mut future = pin!(future);
-    for _ in 0..polls {
-        if poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_ready())).await {
-            return true;
-        }
-        tokio::task::yield_now().await;
-    }
-    false
+/// How a call's polls are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Polls {
+    /// As a runtime polls, when something woke it: each number is tried.
+    Woken,
+    /// Without waiting to be woken, so that it is dropped at any moment in between too: each of the first numbers is
+    /// tried, then in growing steps.
+    Restless,
 }
 
-/// After how many polls it is dropped: after each of the first ones, then in growing steps.
-fn moments() -> impl Iterator<Item = u32> {
-    std::iter::successors(Some(1), |polls| Some(polls + 1 + polls / 8))
+impl Polls {
+    /// After how many polls it is dropped.
+    fn moments(self) -> impl Iterator<Item = u32> {
+        std::iter::successors(Some(1), move |polls| match self {
+            Self::Woken => Some(polls + 1),
+            Self::Restless => Some(polls + 1 + polls / 8),
+        })
         .take_while(|polls| *polls < MOST_POLLS)
+    }
+
+    /// Polls a use case so many times and drops it; `true` where it ended before that.
+    async fn abandon_after<T>(self, polls: u32, future: impl Future<Output = T>) -> bool {
+        let mut future = pin!(future);
+        let mut polled = 0;
+        poll_fn(|context| {
+            if future.as_mut().poll(context).is_ready() {
+                return Poll::Ready(true);
+            }
+            polled += 1;
+            if polled == polls {
+                return Poll::Ready(false);
+            }
+            if self == Self::Restless {
+                // Everybody else has a turn.
+                context.waker().wake_by_ref();
+            }
+            Poll::Pending
+        })
+        .await
+    }
 }
 
 /// Abandons it at every poll, until it ends by itself; before and after each time the world is well.
 async fn abandon<T>(world: &World, what: &str, call: impl AsyncFn() -> T) {
-    for polls in moments() {
-        let ended = abandon_after(polls, call()).await;
-        world.is_well().await;
-        if ended {
-            return;
+    for how in [Polls::Woken, Polls::Restless] {
+        let mut ended = false;
+        for polls in how.moments() {
+            ended = how.abandon_after(polls, call()).await;
+            world.is_well().await;
+            if ended {
+                break;
+            }
         }
+        assert!(ended, "{what} never ends");
     }
-    panic!("{what} never ends");
 }
 
 async fn use_cases<S: GroupLog + Groups + Memberships + Users + 'static>(store: S) {
@@ -276,10 +303,17 @@ async fn use_cases<S: GroupLog + Groups + Memberships + Users + 'static>(store: 
     })
     .await;
 
-    for polls in moments() {
+    for how in [Polls::Woken, Polls::Restless] {
+        joins_and_removals(&world, how).await;
+    }
+}
+
+/// A guest is added, joins and is removed, and the two last are abandoned.
+async fn joins_and_removals(world: &World, how: Polls) {
+    for polls in how.moments() {
         world.put_guest().await;
         let guest = socket(&world.chat, GUEST).await;
-        let ended = abandon_after(polls, world.join(&guest)).await;
+        let ended = how.abandon_after(polls, world.join(&guest)).await;
         if !ended {
             // The same socket may ask again, as if nothing had been.
             let joined = timeout(PATIENCE, world.join(&guest)).await.unwrap().unwrap();
@@ -289,7 +323,7 @@ async fn use_cases<S: GroupLog + Groups + Memberships + Users + 'static>(store: 
         let sent = world.send().await.unwrap();
         assert_eq!(guest.recorder.entries(), [sent.message.entry().clone()]);
         world.chat.close_session(&guest.session);
-        let ended_too = abandon_after(polls, world.remove_guest()).await;
+        let ended_too = how.abandon_after(polls, world.remove_guest()).await;
         world.is_well().await;
         if ended && ended_too {
             return;

@@ -92,22 +92,46 @@ async fn call(store: &dyn Store, call: Call, round: u32) {
     .unwrap();
 }
 
-/// Polls a call so many times and drops it; `true` where it ended before that. In between everybody else has a turn.
-async fn abandon_after(polls: u32, call: impl Future<Output = ()>) -> bool {
-    let mut call = pin!(call);
-    for _ in 0..polls {
-        if poll_fn(|context| Poll::Ready(call.as_mut().poll(context).is_ready())).await {
-            return true;
-        }
-        tokio::task::yield_now().await;
-    }
-    false
+/// How a call's polls are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Polls {
+    /// As a runtime polls, when something woke it: each number is tried.
+    Woken,
+    /// Without waiting to be woken, so that it is dropped at any moment in between too: each of the first numbers is
+    /// tried, then in growing steps.
+    Restless,
 }
 
-/// After how many polls it is dropped: after each of the first ones, then in growing steps.
-fn moments() -> impl Iterator<Item = u32> {
-    std::iter::successors(Some(1), |polls| Some(polls + 1 + polls / 8))
+impl Polls {
+    /// After how many polls it is dropped.
+    fn moments(self) -> impl Iterator<Item = u32> {
+        std::iter::successors(Some(1), move |polls| match self {
+            Self::Woken => Some(polls + 1),
+            Self::Restless => Some(polls + 1 + polls / 8),
+        })
         .take_while(|polls| *polls < MOST_POLLS)
+    }
+
+    /// Polls a call so many times and drops it; `true` where it ended before that.
+    async fn abandon_after<T>(self, polls: u32, future: impl Future<Output = T>) -> bool {
+        let mut future = pin!(future);
+        let mut polled = 0;
+        poll_fn(|context| {
+            if future.as_mut().poll(context).is_ready() {
+                return Poll::Ready(true);
+            }
+            polled += 1;
+            if polled == polls {
+                return Poll::Ready(false);
+            }
+            if self == Self::Restless {
+                // Everybody else has a turn.
+                context.waker().wake_by_ref();
+            }
+            Poll::Pending
+        })
+        .await
+    }
 }
 
 /// The next append works at once, and the places stay dense.
@@ -155,17 +179,20 @@ async fn is_quiet(client: &Client) {
 
 /// Abandons the call at every poll, until it ends by itself.
 async fn abandon(store: &dyn Store, which: Call, watch: Option<&Client>) {
-    for polls in moments() {
-        let ended = abandon_after(polls, call(store, which, polls)).await;
-        if let Some(client) = watch {
-            is_quiet(client).await;
+    for (how, first) in [(Polls::Woken, 0), (Polls::Restless, 10_000)] {
+        let mut ended = false;
+        for polls in how.moments() {
+            ended = how.abandon_after(polls, call(store, which, first + polls)).await;
+            if let Some(client) = watch {
+                is_quiet(client).await;
+            }
+            goes_on(store).await;
+            if ended {
+                break;
+            }
         }
-        goes_on(store).await;
-        if ended {
-            return;
-        }
+        assert!(ended, "{which:?} never ends");
     }
-    panic!("{which:?} never ends");
 }
 
 #[tokio::test]
@@ -189,9 +216,11 @@ async fn calls_that_connect_leave_nothing_open() {
     let first = PostgresStore::open(options(database.url())).await.unwrap();
     prepare(&first).await;
     for which in [Call::Append, Call::Read, Call::Create] {
-        for polls in moments().take(60).step_by(3) {
+        for polls in Polls::Restless.moments().take(60).step_by(3) {
             let store = PostgresStore::open(options(database.url())).await.unwrap();
-            abandon_after(polls, call(&store, which, polls)).await;
+            Polls::Restless
+                .abandon_after(polls, call(&store, which, polls))
+                .await;
             is_quiet(&client).await;
             goes_on(&store).await;
             store.close().await.unwrap();
