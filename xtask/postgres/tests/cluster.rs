@@ -128,8 +128,9 @@ fn an_error_says_what_the_server_said() {
 
 #[test]
 fn a_server_ends_with_a_process_that_is_killed() {
-    // Beside the tests' own programs, cargo builds the examples.
-    let example = std::env::current_exe().unwrap().join("../../examples/hold");
+    // Cargo builds the examples beside the directory of the tests' own programs.
+    let test = std::env::current_exe().unwrap();
+    let example = test.ancestors().nth(2).unwrap().join("examples/hold");
     let mut owner = Command::new(example).stdout(Stdio::piped()).spawn().unwrap();
     let port: u16 = BufReader::new(owner.stdout.take().unwrap())
         .lines()

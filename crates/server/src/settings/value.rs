@@ -283,7 +283,7 @@ mod tests {
             assert!(!problem.contains("pass@"), "{problem}");
         }
         let shared = database("postgresql://u:pass@h/d").unwrap();
-        assert_eq!(shared.to_string(), "postgres://u@h/d");
+        assert_eq!(shared.to_string(), "postgres://u@h:5432/d");
     }
 
     #[test]

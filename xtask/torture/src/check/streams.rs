@@ -108,6 +108,9 @@ impl<'a> Client<'a> {
         };
         let stream = self.stream(entry.group);
         let is_again = own.is_some() && !stream.own.insert(entry.seq);
+        let is_first_copy = !is_again
+            && own.is_some_and(|content| stream.sent.contains(content.as_str()))
+            && !stream.covered.iter().any(|covered| covered.contains(&entry.seq));
         let Some(joined) = &mut stream.joined else {
             // Its own messages come to it without a join.
             if is_again {
@@ -118,6 +121,11 @@ impl<'a> Client<'a> {
             return;
         };
         let Joined { head, next, is_over } = *joined;
+        // A message that was sent on this connection and stored before it joined: no join told of it, so its copy comes
+        // with its answer, however long that takes.
+        if is_first_copy && entry.seq <= head && !is_over {
+            return;
+        }
         joined.next = entry.seq + 1;
         joined.is_over = body
             == Some(&Body::Member {
