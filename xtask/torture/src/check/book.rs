@@ -90,6 +90,11 @@ impl<'a> Book<'a> {
         self.turns.get(&(group, user)).map_or(&[], Vec::as_slice)
     }
 
+    /// Everybody, by group and user, whose membership has changed.
+    pub(super) fn changed(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.turns.keys().copied()
+    }
+
     /// Whether a user is a member right before an entry.
     pub(super) fn is_member_before(&self, group: u64, user: u64, seq: u64) -> bool {
         last_before(self.turns(group, user), seq).is_some_and(|turn| turn.is_member)

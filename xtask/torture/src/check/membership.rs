@@ -29,6 +29,12 @@ pub(super) fn check(book: &Book<'_>, violations: &mut Violations) {
     for (&(group, user), calls) in &calls {
         check_entries(book, group, user, calls, violations);
     }
+    for (group, user) in book.changed() {
+        if !calls.contains_key(&(group, user)) {
+            let detail = format!("group {group}: nobody asked to change user {user}");
+            violations.add(Kind::Foreign, detail);
+        }
+    }
     let spans: HashMap<_, _> = calls
         .iter()
         .map(|(place, calls)| (*place, spans(calls)))

@@ -148,6 +148,16 @@ fn a_message_that_nobody_sent() {
 }
 
 #[test]
+fn a_member_that_nobody_added() {
+    assert_sees(Kind::Foreign, |files| {
+        files.lines("members.jsonl").retain(|line| {
+            // The calls 2 and 3 are all those about user 2.
+            line.contains(r#""number":1"#)
+        });
+    });
+}
+
+#[test]
 fn a_message_that_is_stored_though_it_was_refused() {
     assert_sees(Kind::StoredThoughRefused, |files| {
         let line = files.find(ONE, r#""id":3,"body""#);
