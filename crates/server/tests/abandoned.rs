@@ -3,10 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "test code")]
 
 use std::{
-    future::poll_fn,
-    pin::pin,
     sync::{Arc, Mutex},
-    task::Poll,
     time::Duration,
 };
 
@@ -19,14 +16,12 @@ use sealroom_engine::{
     Actor, Chat, ChatOptions, Gone, JoinRequest, Joined, MessageDraft, Ports, Published, Sent, Session,
     Subscriber,
 };
-use sealroom_testkit::memory::FixedClock;
+use sealroom_testkit::{Polls, memory::FixedClock};
 use tokio::{
     sync::oneshot,
     time::{Instant, sleep, timeout},
 };
 
-/// No use case takes as many polls.
-const MOST_POLLS: u32 = 1_000_000;
 const PATIENCE: Duration = Duration::from_secs(1);
 const OWNER: i64 = 1;
 const READER: i64 = 2;
@@ -225,48 +220,6 @@ async fn socket(chat: &Arc<Chat>, id: i64) -> Socket {
     Socket {
         session: chat.open_session(principal).await.unwrap(),
         recorder: Arc::default(),
-    }
-}
-
-/// How a call's polls are counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Polls {
-    /// As a runtime polls, when something woke it: each number is tried.
-    Woken,
-    /// Without waiting to be woken, so that it is dropped at any moment in between too: each of the first numbers is
-    /// tried, then in growing steps.
-    Restless,
-}
-
-impl Polls {
-    /// After how many polls it is dropped.
-    fn moments(self) -> impl Iterator<Item = u32> {
-        std::iter::successors(Some(1), move |polls| match self {
-            Self::Woken => Some(polls + 1),
-            Self::Restless => Some(polls + 1 + polls / 8),
-        })
-        .take_while(|polls| *polls < MOST_POLLS)
-    }
-
-    /// Polls a use case so many times and drops it; `true` where it ended before that.
-    async fn abandon_after<T>(self, polls: u32, future: impl Future<Output = T>) -> bool {
-        let mut future = pin!(future);
-        let mut polled = 0;
-        poll_fn(|context| {
-            if future.as_mut().poll(context).is_ready() {
-                return Poll::Ready(true);
-            }
-            polled += 1;
-            if polled == polls {
-                return Poll::Ready(false);
-            }
-            if self == Self::Restless {
-                // Everybody else has a turn.
-                context.waker().wake_by_ref();
-            }
-            Poll::Pending
-        })
-        .await
     }
 }
 

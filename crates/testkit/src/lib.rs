@@ -3,6 +3,7 @@
 //! - [`memory`]: every port in memory, with exactly the contracts of the ports.
 //! - [`faults`]: wrappers that make a store fail, wait, or lose an answer on command.
 //! - [`conformance`]: one suite for each port, for adapters of one's own.
+//! - [`Polls`]: callers that go away after any number of polls.
 //! - [`client`]: a small Socket.IO client that can also speak raw frames, and a plain HTTP helper.
 //!
 //! Helpers panic where a test cannot go on.
@@ -20,3 +21,6 @@ pub mod client;
 pub mod conformance;
 pub mod faults;
 pub mod memory;
+mod polls;
+
+pub use polls::Polls;

@@ -1,20 +1,18 @@
 //! Callers that go away, at any moment: nothing of theirs stays open on either store, and the next one is served.
 
-use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use sealroom_domain::{
     DisplayName, GroupName, Role, Seq, Timestamp,
     ports::{Cursor, GroupLog, Groups, Member, Memberships, NewGroup, PageLimit, Users},
 };
 use sealroom_persistence::{PostgresStore, SqliteOptions, SqliteStore};
+use sealroom_testkit::Polls;
 use tokio::time::{sleep, timeout};
 use tokio_postgres::Client;
 use xtask_postgres::TestDatabase;
 
 use crate::{group, member, message, new_entries, options, user};
-
-/// No call takes as many polls.
-const MOST_POLLS: u32 = 1_000_000;
 
 trait Store: GroupLog + Groups + Memberships + Users {}
 
@@ -90,48 +88,6 @@ async fn call(store: &dyn Store, call: Call, round: u32) {
         Call::Heads => store.heads(&[group(1)]).await.map(drop),
     }
     .unwrap();
-}
-
-/// How a call's polls are counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Polls {
-    /// As a runtime polls, when something woke it: each number is tried.
-    Woken,
-    /// Without waiting to be woken, so that it is dropped at any moment in between too: each of the first numbers is
-    /// tried, then in growing steps.
-    Restless,
-}
-
-impl Polls {
-    /// After how many polls it is dropped.
-    fn moments(self) -> impl Iterator<Item = u32> {
-        std::iter::successors(Some(1), move |polls| match self {
-            Self::Woken => Some(polls + 1),
-            Self::Restless => Some(polls + 1 + polls / 8),
-        })
-        .take_while(|polls| *polls < MOST_POLLS)
-    }
-
-    /// Polls a call so many times and drops it; `true` where it ended before that.
-    async fn abandon_after<T>(self, polls: u32, future: impl Future<Output = T>) -> bool {
-        let mut future = pin!(future);
-        let mut polled = 0;
-        poll_fn(|context| {
-            if future.as_mut().poll(context).is_ready() {
-                return Poll::Ready(true);
-            }
-            polled += 1;
-            if polled == polls {
-                return Poll::Ready(false);
-            }
-            if self == Self::Restless {
-                // Everybody else has a turn.
-                context.waker().wake_by_ref();
-            }
-            Poll::Pending
-        })
-        .await
-    }
 }
 
 /// The next append works at once, and the places stay dense.
