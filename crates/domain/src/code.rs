@@ -64,6 +64,8 @@ codes! {
     TokenExpired = "token_expired", "Token expired", retryable: false;
     /// The token was revoked.
     TokenRevoked = "token_revoked", "Token revoked", retryable: false;
+    /// No such name, or another password: which of the two is not told.
+    LoginFailed = "login_failed", "Login failed", retryable: false;
     /// The user has as many sockets as are allowed.
     TooManyConnections = "too_many_connections", "Too many connections", retryable: false;
     /// No such event.

@@ -76,6 +76,12 @@ number!(
     0
 );
 
+number!(
+    /// A login of a built-in account, with all the tokens that came of it: 1 to [`MAX_SAFE_INTEGER`].
+    LoginId,
+    1
+);
+
 impl Seq {
     /// The place before the first entry.
     pub const ZERO: Self = Self(0);

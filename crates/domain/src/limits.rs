@@ -1,5 +1,7 @@
 //! The bounds that rules depend on.
 
+use crate::Rate;
+
 /// Bounds on what one client may ask for. The defaults are those of the documentation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -16,6 +18,14 @@ pub struct Limits {
     pub groups_per_socket: Option<usize>,
     /// The most sockets of one user on this server. 20.
     pub sockets_per_user: Option<usize>,
+    /// The most groups of one user, where the store keeps the memberships. 1 000.
+    pub groups_per_user: Option<usize>,
+    /// The most members of one group, where the store keeps the memberships. 10 000.
+    pub members_per_group: Option<usize>,
+    /// How often one user may send, over all of its sockets of this server and HTTP. 50 a second, 200 at once.
+    pub sends_per_user: Option<Rate>,
+    /// How often one socket may ask for anything else. 50 a second, 200 at once.
+    pub events_per_socket: Option<Rate>,
 }
 
 impl Limits {
@@ -32,6 +42,10 @@ impl Default for Limits {
             unacked_sends: Some(64),
             groups_per_socket: Some(500),
             sockets_per_user: Some(20),
+            groups_per_user: Some(1000),
+            members_per_group: Some(10_000),
+            sends_per_user: Rate::new(50, 200),
+            events_per_socket: Rate::new(50, 200),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Who a verified token speaks for.
 
-use crate::{DisplayName, Timestamp, UserId};
+use crate::{DisplayName, LoginId, Timestamp, UserId};
 
 /// What a verified token says. Identity comes from here alone, never from a payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub struct Principal {
     pub name: Option<DisplayName>,
     /// The token's `scope`, space-separated (RFC 8693, section 4.2).
     pub scope: Option<String>,
+    /// The login of a built-in account that the token belongs to.
+    pub login_id: Option<LoginId>,
     /// When the token was issued, where it says so.
     pub issued_at: Option<Timestamp>,
     /// From this moment on the token is worth nothing.

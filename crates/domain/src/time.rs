@@ -22,6 +22,20 @@ impl Timestamp {
         self.0
     }
 
+    /// Whole seconds since the epoch, rounded to earlier.
+    pub const fn whole_seconds(self) -> i64 {
+        self.0.div_euclid(1_000_000)
+    }
+
+    /// This much earlier; saturates.
+    #[must_use]
+    pub fn minus(self, duration: Duration) -> Self {
+        Self(
+            self.0
+                .saturating_sub(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)),
+        )
+    }
+
     /// This much later; saturates.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {

@@ -20,7 +20,11 @@ use crate::{
 /// - An entry that is refused, repeated or without effect takes no `seq` and spoils no other entry of its batch.
 /// - `(group, sender, client_message_id)` is unique for as long as the message is stored: appending it again, also
 ///   later in the same batch, answers the first entry.
-/// - Content is returned byte for byte.
+/// - Content is returned byte for byte, until the message is deleted: then the content of the message and of all of its
+///   edits is gone from the store, and the entries keep their places without it.
+/// - An edit or a deletion that repeats the last one of its message answers that entry.
+/// - A page of messages shows each one as it stands: with the content of its last edit, and not at all once its content
+///   is gone.
 /// - Several callers, and several processes on one store, may append at the same time.
 /// - An append that its caller abandons goes on or has no effect; it never leaves a lock or half of a batch.
 #[async_trait]
@@ -38,6 +42,14 @@ pub trait GroupLog: fmt::Debug + Send + Sync {
         cursor: Cursor,
         limit: PageLimit,
     ) -> Result<Option<Page>, StoreError>;
+
+    /// A page of a group's messages as they stand now, ascending; `None` where there is no such group.
+    async fn messages(
+        &self,
+        group_id: GroupId,
+        cursor: Cursor,
+        limit: PageLimit,
+    ) -> Result<Option<MessagesPage>, StoreError>;
 
     /// The place of the last entry of each of these groups, in any order; those that do not exist are left out.
     async fn heads(&self, groups: &[GroupId]) -> Result<Vec<(GroupId, Seq)>, StoreError>;
@@ -72,12 +84,30 @@ pub enum NewBody {
         /// The key that the content is encrypted with.
         key_epoch: Option<KeyEpoch>,
     },
+    /// A message is to have other content. Only its sender may do that.
+    EditMessage {
+        /// The message's place.
+        target_seq: Seq,
+        /// The new ciphertext.
+        content: EncryptedContent,
+        /// The key that it is encrypted with.
+        key_epoch: Option<KeyEpoch>,
+    },
+    /// A message is to be gone. Its sender may do that, and who may delete those of others.
+    DeleteMessage {
+        /// The message's place.
+        target_seq: Seq,
+        /// Whether the actor may delete messages of others.
+        of_others: OfOthers,
+    },
     /// A user is to be a member with this role. Without effect where it is one already with the same role.
     SetMember {
         /// The user.
         user_id: UserId,
         /// The role.
         role: Role,
+        /// Bounds on what a new membership may add up to.
+        limits: MemberLimits,
     },
     /// A user is to be a member no longer. Without effect where it is none.
     RemoveMember {
@@ -86,6 +116,27 @@ pub enum NewBody {
         /// Why.
         reason: RemovalReason,
     },
+}
+
+/// Who may delete the messages of others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OfOthers {
+    /// The actor may not.
+    Never,
+    /// The actor may where it has at least this role at the entry's place in the log. Where the host keeps the
+    /// memberships there is no such role, and the actor may not.
+    FromRole(Role),
+    /// The actor may.
+    Always,
+}
+
+/// How far memberships may add up, where the store keeps them; `None` is no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MemberLimits {
+    /// Members of one group at most.
+    pub per_group: Option<usize>,
+    /// Groups of one user at most.
+    pub per_user: Option<usize>,
 }
 
 /// What is checked, and changed along, in the same transaction that numbers the entry.
@@ -108,7 +159,8 @@ pub enum Guard {
 pub enum Appended {
     /// It is new.
     New(Entry),
-    /// It is a repetition of this entry: same `client_message_id`, content and key epoch.
+    /// It is a repetition of this entry: a message with the same `client_message_id`, content and key epoch (or whose
+    /// content is gone), the last edit of its message with the same content and key epoch, or its deletion.
     Duplicate(Entry),
     /// The membership was as asked already; there is no entry.
     Unchanged,
@@ -130,6 +182,18 @@ pub enum RefusedEntry {
     /// The `client_message_id` names a message with other content or key epoch.
     #[error("the client message id names another message")]
     IdempotencyConflict,
+    /// What is to be edited or deleted is no message, or its content is gone already.
+    #[error("no such message")]
+    NoSuchMessage,
+    /// The message is another user's, and the actor may not do this to those.
+    #[error("the message is another user's")]
+    NotItsSender,
+    /// The group has as many members as are allowed.
+    #[error("the group is full")]
+    GroupFull,
+    /// The user is a member of as many groups as are allowed.
+    #[error("the user has too many groups")]
+    TooManyGroups,
 }
 
 /// Where a page begins.
@@ -163,4 +227,26 @@ pub struct Page {
     pub head: Seq,
     /// The place of the first entry that is still stored; 1 for an empty log.
     pub first: Seq,
+}
+
+/// A page of messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessagesPage {
+    /// The messages, ascending.
+    pub messages: Vec<CurrentMessage>,
+    /// Whether more messages follow in the direction of reading.
+    pub has_more: bool,
+    /// The place of the last entry of the log when the page was read.
+    pub head: Seq,
+    /// The place of the first entry that is still stored; 1 for an empty log.
+    pub first: Seq,
+}
+
+/// A message as it stands now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CurrentMessage {
+    /// Its entry, with the content and key epoch of its last edit.
+    pub entry: Entry,
+    /// The place of that edit.
+    pub edited_seq: Option<Seq>,
 }

@@ -5,11 +5,12 @@ use std::fmt;
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::{DisplayName, UserId, Username};
+use crate::{DisplayName, Timestamp, UserId, Username};
 
 /// The users that Sealroom knows.
 ///
-/// Contract: each call is atomic, and visible to every later call as soon as it returned.
+/// Contract: each call is atomic, and visible to every later call as soon as it returned. An erased user keeps its id
+/// and nothing else; [`Users::upsert`] makes it a user like any other again, [`Users::provision`] does not.
 #[async_trait]
 pub trait Users: fmt::Debug + Send + Sync {
     /// The profiles of those of `ids` that are known, in any order.
@@ -31,6 +32,14 @@ pub trait Users: fmt::Debug + Send + Sync {
         user_id: UserId,
         token_name: Option<&DisplayName>,
     ) -> Result<Profile, StoreError>;
+
+    /// Takes back every token that was issued up to this moment; never an earlier one. Makes the user known, so that a
+    /// token that comes later is refused too.
+    async fn revoke(&self, user_id: UserId, up_to: Timestamp) -> Result<(), StoreError>;
+
+    /// Erases a user: its names, its account, its read marks; takes back its tokens, those issued later too. Its content
+    /// goes by [`super::Upkeep::erase_content`]. `false` where it is not known; without effect where it is erased.
+    async fn erase(&self, user_id: UserId, at: Timestamp) -> Result<bool, StoreError>;
 }
 
 /// What is known of a user.
@@ -44,6 +53,10 @@ pub struct Profile {
     pub token_name: Option<DisplayName>,
     /// The unique name in the host application.
     pub username: Option<Username>,
+    /// Tokens issued up to this moment were taken back, and those that do not say when they were issued.
+    pub revoked_up_to: Option<Timestamp>,
+    /// Whether the user was erased: every token was taken back.
+    pub erased: bool,
 }
 
 impl Profile {
@@ -54,7 +67,17 @@ impl Profile {
             display_name: None,
             token_name: None,
             username: None,
+            revoked_up_to: None,
+            erased: false,
         }
+    }
+
+    /// Whether a token was taken back that was issued then, to the second (RFC 7519, 4.1.6).
+    pub fn has_revoked(&self, issued_at: Option<Timestamp>) -> bool {
+        let taken_back = self.revoked_up_to.is_some_and(|up_to| {
+            issued_at.is_none_or(|issued_at| issued_at.whole_seconds() <= up_to.whole_seconds())
+        });
+        self.erased || taken_back
     }
 
     /// The name that others see: the host's, else the token's.
