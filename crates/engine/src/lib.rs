@@ -9,24 +9,30 @@
 //!
 //! This crate must never know a driver, a wire format, HTTP or Socket.IO.
 
+mod accounts;
 mod chat;
 mod deadline;
 mod failure;
 mod feeds;
 mod latch;
+mod marks;
 mod published;
+mod rates;
 mod session;
 mod subscriber;
+mod upkeep;
 mod users_online;
 mod writer;
 
+pub use accounts::{AccountOptions, AccountParts, AccountService, LoggedIn, Registration};
 pub use chat::{
-    Actor, Chat, ChatOptions, EntriesPage, GroupSummary, JoinRequest, Joined, MembershipKeeper, MessageDraft,
-    Ports, Sent,
+    Actor, Chat, ChatOptions, CurrentMessages, EntriesPage, GroupPatch, GroupSummary, JoinRequest, Joined,
+    MembershipKeeper, MessageDraft, MessageEdit, Ports, Sent,
 };
-pub use published::Published;
+pub use published::{Published, Shared};
+pub use rates::EventVerdict;
 pub use session::Session;
-pub use subscriber::{Gone, Subscriber};
+pub use subscriber::{Gone, Signal, Subscriber};
 
 use sealroom_domain::Refusal;
 

@@ -1,47 +1,57 @@
-//! An entry on its way to many subscribers.
+//! What is on its way to many subscribers.
 
 use std::{any::Any, fmt, sync::OnceLock};
 
 use sealroom_domain::{Entry, EntryBody, RemovalReason, UserId};
 
-/// An entry of the log together with its encoding, which a transport makes once for all of its sockets.
-pub struct Published {
-    entry: Entry,
+/// A value together with its encoding, which a transport makes once for all of its sockets.
+pub struct Shared<T> {
+    value: T,
     encoding: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
-impl Published {
-    /// An entry that nobody has encoded yet.
-    pub fn new(entry: Entry) -> Self {
+/// An entry of the log.
+pub type Published = Shared<Entry>;
+
+impl<T> Shared<T> {
+    /// A value that nobody has encoded yet.
+    pub fn new(value: T) -> Self {
         Self {
-            entry,
+            value,
             encoding: OnceLock::new(),
         }
     }
 
-    /// The entry.
-    pub fn entry(&self) -> &Entry {
-        &self.entry
-    }
-
-    /// Who is removed by this entry, if it is a removal.
-    pub(crate) fn removal(&self) -> Option<(UserId, RemovalReason)> {
-        match self.entry.body {
-            EntryBody::MemberRemoved { user_id, reason, .. } => Some((user_id, reason)),
-            _ => None,
-        }
+    /// The value.
+    pub fn value(&self) -> &T {
+        &self.value
     }
 
     /// The encoding, made by the first caller; `None` where another transport has made one of another type.
-    pub fn encoding<T: Send + Sync + 'static>(&self, encode: impl FnOnce(&Entry) -> T) -> Option<&T> {
+    pub fn encoding<U: Send + Sync + 'static>(&self, encode: impl FnOnce(&T) -> U) -> Option<&U> {
         self.encoding
-            .get_or_init(|| Box::new(encode(&self.entry)))
+            .get_or_init(|| Box::new(encode(&self.value)))
             .downcast_ref()
     }
 }
 
-impl fmt::Debug for Published {
+impl Published {
+    /// The entry.
+    pub fn entry(&self) -> &Entry {
+        &self.value
+    }
+
+    /// Who is removed by this entry, if it is a removal.
+    pub(crate) fn removal(&self) -> Option<(UserId, RemovalReason)> {
+        match self.value.body {
+            EntryBody::MemberRemoved { user_id, reason, .. } => Some((user_id, reason)),
+            _ => None,
+        }
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Shared<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.entry.fmt(f)
+        self.value.fmt(f)
     }
 }

@@ -4,18 +4,21 @@ use std::{
     collections::{HashSet, VecDeque},
     sync::{
         Arc, OnceLock, Weak,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use parking_lot::Mutex;
 use sealroom_domain::{
-    DisplayName, ErrorCode, Extra, GroupId, Principal, Refusal, RemovalReason, Seq, Timestamp, UserId,
+    DisplayName, ErrorCode, Extra, GroupId, LoginId, Principal, Rate, Refusal, RemovalReason, Seq, Timestamp,
+    UserId,
 };
 
 use crate::{
     Subscriber,
     latch::Latch,
+    rates::{EventRate, EventVerdict},
     users_online::{OnlineUser, UsersOnline},
 };
 
@@ -23,7 +26,15 @@ use crate::{
 /// are under way. Ends with [`crate::Chat::close_session`] or when it is dropped.
 #[derive(Debug)]
 pub struct Session {
-    principal: Principal,
+    user_id: UserId,
+    lease: Mutex<Lease>,
+    /// When the lease ends, in microseconds: asked for at each event, and so beside the lock.
+    expires_at: AtomicI64,
+    /// Whether the client was told that this lease ends.
+    told_expiring: AtomicBool,
+    /// Set for good when its token was taken back.
+    revoked: Latch,
+    events: Option<EventRate>,
     user: Arc<OnlineUser>,
     users: Arc<UsersOnline>,
     groups: Mutex<JoinedGroups>,
@@ -32,6 +43,24 @@ pub struct Session {
     unacked: AtomicUsize,
     /// Weak: the subscriber holds the session.
     socket: OnceLock<Weak<dyn Subscriber>>,
+}
+
+/// What the token says that the session goes by, until it is refreshed.
+#[derive(Debug)]
+struct Lease {
+    name: Option<DisplayName>,
+    issued_at: Option<Timestamp>,
+    login_id: Option<LoginId>,
+}
+
+impl From<Principal> for Lease {
+    fn from(principal: Principal) -> Self {
+        Self {
+            name: principal.name,
+            issued_at: principal.issued_at,
+            login_id: principal.login_id,
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -54,9 +83,19 @@ pub(crate) struct Got {
 const GOT_MAX: usize = 64;
 
 impl Session {
-    pub(crate) fn new(principal: Principal, user: Arc<OnlineUser>, users: Arc<UsersOnline>) -> Self {
+    pub(crate) fn new(
+        principal: Principal,
+        user: Arc<OnlineUser>,
+        users: Arc<UsersOnline>,
+        events: Option<Rate>,
+    ) -> Self {
         Self {
-            principal,
+            user_id: principal.user_id,
+            expires_at: AtomicI64::new(principal.expires_at.as_micros()),
+            lease: Mutex::new(principal.into()),
+            told_expiring: AtomicBool::new(false),
+            revoked: Latch::default(),
+            events: events.map(EventRate::new),
             user,
             users,
             groups: Mutex::default(),
@@ -68,12 +107,53 @@ impl Session {
 
     /// Whose socket it is.
     pub fn user_id(&self) -> UserId {
-        self.principal.user_id
+        self.user_id
     }
 
     /// When its token ends.
     pub fn expires_at(&self) -> Timestamp {
-        self.principal.expires_at
+        Timestamp::from_micros(self.expires_at.load(Ordering::Relaxed))
+    }
+
+    /// Whether its client is to hear now that its token ends within `ahead`; `true` once for each token.
+    pub fn tell_expiring(&self, now: Timestamp, ahead: Duration) -> bool {
+        now.plus(ahead) >= self.expires_at() && !self.told_expiring.swap(true, Ordering::Relaxed)
+    }
+
+    /// Counts a request other than a send.
+    pub fn count_event(&self) -> EventVerdict {
+        self.events
+            .as_ref()
+            .map_or(EventVerdict::Allowed, EventRate::count)
+    }
+
+    /// It goes by another token of its user from now on.
+    pub(crate) fn renew(&self, principal: Principal) {
+        let mut lease = self.lease.lock();
+        self.expires_at
+            .store(principal.expires_at.as_micros(), Ordering::Relaxed);
+        *lease = principal.into();
+        self.told_expiring.store(false, Ordering::Relaxed);
+    }
+
+    /// Ends it for good, if it goes by a token that `ends` names.
+    pub(crate) fn revoke_if(&self, ends: impl FnOnce(Option<Timestamp>, Option<LoginId>) -> bool) {
+        let lease = self.lease.lock();
+        if ends(lease.issued_at, lease.login_id) {
+            self.revoke();
+        }
+    }
+
+    fn revoke(&self) {
+        self.revoked.set();
+        if let Some(socket) = self.socket.get().and_then(Weak::upgrade) {
+            socket.revoked();
+        }
+    }
+
+    /// Whether its token was taken back.
+    pub fn is_revoked(&self) -> bool {
+        self.revoked.is_set()
     }
 
     /// The socket, which also hears what concerns its user in groups that it has not joined.
@@ -90,8 +170,9 @@ impl Session {
         }
     }
 
-    pub(crate) fn principal(&self) -> &Principal {
-        &self.principal
+    /// Whether it has joined a group, or is about to.
+    pub(crate) fn has_joined(&self, group_id: GroupId) -> bool {
+        self.groups.lock().joined.contains(&group_id)
     }
 
     pub(crate) fn user(&self) -> &OnlineUser {
@@ -102,13 +183,15 @@ impl Session {
     pub(crate) fn sender_name(&self) -> DisplayName {
         self.user
             .host_name()
-            .or_else(|| self.principal.name.clone())
+            .or_else(|| self.lease.lock().name.clone())
             .unwrap_or_else(DisplayName::unknown)
     }
 
-    /// Refuses everything from the moment on at which the token ends.
+    /// Refuses everything once the token was taken back, and from the moment on at which it ends.
     pub(crate) fn check_lease(&self, now: Timestamp) -> Result<(), Refusal> {
-        if self.principal.is_expired(now) {
+        if self.is_revoked() {
+            Err(ErrorCode::TokenRevoked.into())
+        } else if now >= self.expires_at() {
             Err(ErrorCode::TokenExpired.into())
         } else {
             Ok(())
@@ -165,7 +248,7 @@ impl Session {
 
     fn give_place_back(&self) {
         if self.exited.set() {
-            self.users.exit(self.principal.user_id);
+            self.users.exit(self.user_id);
         }
     }
 

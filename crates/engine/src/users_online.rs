@@ -6,7 +6,9 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use sealroom_domain::{DisplayName, GroupId, RemovalReason, UserId};
+use sealroom_domain::{
+    DisplayName, ErrorCode, GroupId, LoginId, Principal, Refusal, RemovalReason, Timestamp, UserId,
+};
 
 use crate::Session;
 
@@ -26,7 +28,38 @@ struct OnlineEntry {
 #[derive(Debug, Default)]
 pub(crate) struct OnlineUser {
     name: Mutex<HostName>,
-    sessions: Mutex<Vec<Weak<Session>>>,
+    sessions: Mutex<Sessions>,
+}
+
+/// The sockets of a user, with what was taken back since the user came online: a socket whose token was looked up
+/// before must not stay open after.
+#[derive(Debug, Default)]
+struct Sessions {
+    open: Vec<Weak<Session>>,
+    taken_back: Vec<TakenBack>,
+}
+
+/// Tokens that were taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TakenBack {
+    /// All of the user.
+    All,
+    /// Those issued up to the second of this moment, and those that do not say when.
+    UpTo(Timestamp),
+    /// Those of a login.
+    Login(LoginId),
+}
+
+impl TakenBack {
+    fn takes(self, issued_at: Option<Timestamp>, login_id: Option<LoginId>) -> bool {
+        match self {
+            Self::All => true,
+            Self::UpTo(moment) => {
+                issued_at.is_none_or(|issued_at| issued_at.whole_seconds() <= moment.whole_seconds())
+            }
+            Self::Login(login) => login_id == Some(login),
+        }
+    }
 }
 
 /// The name that the host application set, and how often it was set since the user came online: a name that was
@@ -65,11 +98,44 @@ impl UsersOnline {
 
     /// A user was removed from a group: its sockets that have not joined hear it too.
     pub(crate) fn tell_removed(&self, user_id: UserId, group_id: GroupId, reason: RemovalReason) {
-        let user = self.users.lock().get(&user_id).map(|entry| entry.user.clone());
-        let sessions = user.map(|user| user.sessions.lock().clone()).unwrap_or_default();
-        for session in sessions.iter().filter_map(Weak::upgrade) {
+        let sessions = self.user(user_id).map(|user| user.sessions.lock().open.clone());
+        for session in sessions.iter().flatten().filter_map(Weak::upgrade) {
             session.tell_removed(group_id, reason);
         }
+    }
+
+    /// Ends the user's sockets whose tokens were taken back, and those that are about to open with one.
+    pub(crate) fn take_back(&self, user_id: UserId, what: TakenBack) {
+        let Some(user) = self.user(user_id) else { return };
+        let open = {
+            let mut sessions = user.sessions.lock();
+            if !sessions.taken_back.contains(&what) {
+                sessions.taken_back.push(what);
+            }
+            sessions.open.clone()
+        };
+        for session in open.iter().filter_map(Weak::upgrade) {
+            session.revoke_if(|issued_at, login_id| what.takes(issued_at, login_id));
+        }
+    }
+
+    /// The user is one like any other again.
+    pub(crate) fn revive(&self, user_id: UserId) {
+        if let Some(user) = self.user(user_id) {
+            user.sessions
+                .lock()
+                .taken_back
+                .retain(|what| *what != TakenBack::All);
+        }
+    }
+
+    /// Whether the user has a socket on this server.
+    pub(crate) fn is_online(&self, user_id: UserId) -> bool {
+        self.users.lock().contains_key(&user_id)
+    }
+
+    fn user(&self, user_id: UserId) -> Option<Arc<OnlineUser>> {
+        self.users.lock().get(&user_id).map(|entry| entry.user.clone())
     }
 
     /// The host set a user's name.
@@ -83,11 +149,29 @@ impl UsersOnline {
 }
 
 impl OnlineUser {
-    /// One of the user's sockets is open.
-    pub(crate) fn add(&self, session: &Arc<Session>) {
+    /// One of the user's sockets is open, unless its token was taken back meanwhile.
+    pub(crate) fn add(&self, session: &Arc<Session>) -> Result<(), Refusal> {
         let mut sessions = self.sessions.lock();
-        sessions.retain(|session| session.strong_count() > 0);
-        sessions.push(Arc::downgrade(session));
+        for what in &sessions.taken_back {
+            session.revoke_if(|issued_at, login_id| what.takes(issued_at, login_id));
+        }
+        if session.is_revoked() {
+            return Err(ErrorCode::TokenRevoked.into());
+        }
+        sessions.open.retain(|session| session.strong_count() > 0);
+        sessions.open.push(Arc::downgrade(session));
+        Ok(())
+    }
+
+    /// Lets a session go by another token, unless that was taken back meanwhile.
+    pub(crate) fn renew(&self, session: &Session, principal: Principal) -> Result<(), Refusal> {
+        let sessions = self.sessions.lock();
+        let taken = |what: &TakenBack| what.takes(principal.issued_at, principal.login_id);
+        if session.is_revoked() || sessions.taken_back.iter().any(taken) {
+            return Err(ErrorCode::TokenRevoked.into());
+        }
+        session.renew(principal);
+        Ok(())
     }
 
     /// The name that the host set, if it did.

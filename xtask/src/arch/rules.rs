@@ -92,6 +92,7 @@ pub(crate) const RULES: &[Rule] = &[
             &[
                 "async-trait",
                 "futures-util",
+                "governor",
                 "parking_lot",
                 "thiserror",
                 "tokio",

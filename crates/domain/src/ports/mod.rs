@@ -11,6 +11,7 @@ mod group_log;
 mod groups;
 mod memberships;
 mod outbox;
+mod presence;
 mod read_marks;
 mod token_verifier;
 mod upkeep;
@@ -27,6 +28,7 @@ pub use group_log::{
 pub use groups::{Group, GroupChange, Groups, NewGroup};
 pub use memberships::{Member, Memberships};
 pub use outbox::{Outbox, OutboxId, OutboxItem};
+pub use presence::Presence;
 pub use read_marks::{MarkedRead, ReadMark, ReadMarks};
 pub use token_verifier::{TokenError, TokenVerifier};
 pub use upkeep::{Trimmed, Upkeep};

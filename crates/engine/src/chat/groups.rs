@@ -3,11 +3,11 @@
 use std::collections::{BTreeSet, HashMap};
 
 use sealroom_domain::{
-    ErrorCode, GroupId, GroupName, Refusal, Role, UserId,
-    ports::{Group, Member, NewGroup},
+    ErrorCode, GroupId, GroupName, Refusal, RemovalReason, Retention, Role, Seq, UserId,
+    ports::{Group, GroupChange, Member, MemberLimits, NewGroup},
 };
 
-use super::{Actor, Chat, MembershipKeeper};
+use super::{Actor, Chat, MembershipKeeper, members::limit_reached, read_marks::absent};
 
 /// A group as one user sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +16,17 @@ pub struct GroupSummary {
     pub group: Group,
     /// The user's role; `None` for an admin who is not a member.
     pub role: Option<Role>,
+    /// How far the user has read.
+    pub read: Seq,
+}
+
+/// What is to change of a group; what is `None` stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GroupPatch {
+    /// The name; for admins and owners of the group.
+    pub name: Option<GroupName>,
+    /// How long its entries are kept, within what the server keeps; for owners.
+    pub retention: Option<Retention>,
 }
 
 impl Chat {
@@ -32,10 +43,12 @@ impl Chat {
             .collect();
         let ids: Vec<GroupId> = roles.keys().copied().collect();
         let groups = self.read_groups(&ids).await?;
+        let marks: HashMap<GroupId, Seq> = self.read_marks(actor, &ids).await?.into_iter().collect();
         Ok(groups
             .into_iter()
             .map(|group| GroupSummary {
                 role: roles.get(&group.group_id).copied(),
+                read: marks.get(&group.group_id).copied().unwrap_or(Seq::ZERO),
                 group,
             })
             .collect())
@@ -45,14 +58,13 @@ impl Chat {
     pub async fn group(&self, actor: Actor, group_id: GroupId) -> Result<GroupSummary, Refusal> {
         self.check_open()?;
         let role = self.check_sight(actor, group_id).await?;
-        let group = self.existing_group(actor, group_id).await?;
-        Ok(GroupSummary { group, role })
+        self.summary(actor, group_id, role).await
     }
 
     /// Creates a group with the actor as its owner and these members.
     ///
-    /// Refusals: `not_found` for a member that is not known where tokens do not make users known, `unavailable`,
-    /// `shutting_down`.
+    /// Refusals: `not_found` for a member that is not known where tokens do not make users known, `limit_exceeded` for
+    /// more members than a group may have or more groups than one of them may, `unavailable`, `shutting_down`.
     pub async fn create_group(
         &self,
         actor: Actor,
@@ -75,6 +87,10 @@ impl Chat {
             user_id,
             role: Role::Member,
         }));
+        let limits = self.member_limits();
+        if limits.per_group.is_some_and(|limit| founders.len() > limit) {
+            return Err(limit_reached(limits.per_group));
+        }
         let keeps_membership = self.options.membership_keeper == MembershipKeeper::Store;
         let new = NewGroup {
             name,
@@ -82,23 +98,93 @@ impl Chat {
             actor_id: actor.user_id,
             at: self.ports.clock.now(),
             keeps_membership,
+            limits,
         };
         let (groups, memberships) = (self.ports.groups.clone(), self.ports.memberships.clone());
         let create = async move {
-            let (group_id, _founding) = groups.create(new).await?;
+            let (group_id, _founding) = match groups.create(new).await? {
+                Ok(created) => created,
+                Err(refused) => return Ok(Err(refused)),
+            };
             if !keeps_membership {
                 for Member { user_id, role } in founders {
                     memberships.set(group_id, user_id, role).await?;
                 }
             }
-            Ok(group_id)
+            Ok(Ok(group_id))
         };
-        let group_id = self.detached("create a group", create).await?;
-        let group = self.existing_group(actor, group_id).await?;
-        Ok(GroupSummary {
-            group,
-            role: Some(Role::Owner),
-        })
+        let created = self.detached("create a group", create).await?;
+        let group_id = created.map_err(|refused| self.refused_change(actor, refused))?;
+        self.summary(actor, group_id, Some(Role::Owner)).await
+    }
+
+    /// Changes a group: see [`GroupPatch`] for who may.
+    ///
+    /// Refusals: `not_a_member` (`not_found` for an admin), `forbidden`, `unavailable`, `shutting_down`.
+    pub async fn update_group(
+        &self,
+        actor: Actor,
+        group_id: GroupId,
+        patch: GroupPatch,
+    ) -> Result<GroupSummary, Refusal> {
+        self.check_open()?;
+        let role = self.check_sight(actor, group_id).await?;
+        let least = if patch.retention.is_some() {
+            Role::Owner
+        } else {
+            Role::Admin
+        };
+        check_role(actor, role, least)?;
+        let GroupPatch { name, retention } = patch;
+        let (groups, change) = (self.ports.groups.clone(), GroupChange { name, retention });
+        let exists = self
+            .detached(
+                "change a group",
+                async move { groups.update(group_id, change).await },
+            )
+            .await?;
+        if !exists {
+            return Err(absent(actor).into());
+        }
+        if retention.is_some() {
+            self.upkeep_soon.notify_one();
+        }
+        self.summary(actor, group_id, role).await
+    }
+
+    /// Deletes a group with its log; for owners. Returns after the sockets of this server were told and evicted.
+    ///
+    /// Refusals: `not_a_member` (`not_found` for an admin), `forbidden`, `unavailable`, `shutting_down`.
+    pub async fn delete_group(&self, actor: Actor, group_id: GroupId) -> Result<(), Refusal> {
+        self.check_open()?;
+        let role = self.check_sight(actor, group_id).await?;
+        check_role(actor, role, Role::Owner)?;
+        let (groups, memberships) = (self.ports.groups.clone(), self.ports.memberships.clone());
+        let host = self.options.membership_keeper == MembershipKeeper::Host;
+        let at = self.ports.clock.now();
+        let delete = async move {
+            let mut members = Vec::new();
+            if host {
+                // First: a group that is gone may not have members.
+                for member in memberships.members_of(group_id).await? {
+                    memberships.remove(group_id, member.user_id).await?;
+                    members.push(member.user_id);
+                }
+            }
+            let kept = groups.delete(group_id, at).await?;
+            Ok(kept.map(|kept| if host { members } else { kept }))
+        };
+        let members = self
+            .detached("delete a group", delete)
+            .await?
+            .ok_or(absent(actor))?;
+        for user_id in members {
+            self.users_online
+                .tell_removed(user_id, group_id, RemovalReason::GroupDeleted);
+        }
+        self.feeds.end(group_id, RemovalReason::GroupDeleted);
+        self.upkeep_soon.notify_one();
+        Ok(())
     }
 
     /// Creates a group under a chosen id, or renames it; adds nobody. `true` where it was created. Admins only.
@@ -113,13 +199,36 @@ impl Chat {
         .await
     }
 
-    async fn existing_group(&self, actor: Actor, group_id: GroupId) -> Result<Group, Refusal> {
-        let absent = if actor.admin {
-            ErrorCode::NotFound
-        } else {
-            ErrorCode::NotAMember
-        };
-        self.read_groups(&[group_id]).await?.pop().ok_or(absent.into())
+    async fn summary(
+        &self,
+        actor: Actor,
+        group_id: GroupId,
+        role: Option<Role>,
+    ) -> Result<GroupSummary, Refusal> {
+        let group = self.read_groups(&[group_id]).await?.pop().ok_or(absent(actor))?;
+        let mark = self.read_marks(actor, &[group_id]).await?.pop();
+        Ok(GroupSummary {
+            group,
+            role,
+            read: mark.map_or(Seq::ZERO, |(_, read)| read),
+        })
+    }
+
+    async fn read_marks(&self, actor: Actor, ids: &[GroupId]) -> Result<Vec<(GroupId, Seq)>, Refusal> {
+        self.ports
+            .read_marks
+            .of_user(actor.user_id, ids)
+            .await
+            .map_err(|error| self.failed("look read marks up", &error))
+    }
+
+    /// How far memberships may add up.
+    pub(super) fn member_limits(&self) -> MemberLimits {
+        let limits = &self.options.limits;
+        MemberLimits {
+            per_group: limits.members_per_group,
+            per_user: limits.groups_per_user,
+        }
     }
 
     async fn read_groups(&self, ids: &[GroupId]) -> Result<Vec<Group>, Refusal> {
@@ -128,6 +237,15 @@ impl Chat {
             .get(ids)
             .await
             .map_err(|error| self.failed("read groups", &error))
+    }
+}
+
+/// Refuses a member of a lesser role. The scope of an admin stands above roles.
+fn check_role(actor: Actor, role: Option<Role>, least: Role) -> Result<(), Refusal> {
+    if actor.admin || role >= Some(least) {
+        Ok(())
+    } else {
+        Err(ErrorCode::Forbidden.into())
     }
 }
 

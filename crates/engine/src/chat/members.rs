@@ -1,13 +1,13 @@
 //! Members: listing, adding, changing, removing.
 
 use sealroom_domain::{
-    ErrorCode, GroupId, Refusal, RemovalReason, Role, UserId,
+    ErrorCode, Extra, GroupId, Refusal, RemovalReason, Role, UserId,
     ports::{Guard, Member, NewBody, NewEntry, RefusedEntry, StoreError},
 };
 use tokio::sync::oneshot;
 
-use super::{Actor, Chat, MembershipKeeper};
-use crate::writer::{Receipt, WriteError, Writer, Written};
+use super::{Actor, Chat, MembershipKeeper, read_marks::absent};
+use crate::writer::{Authority, Receipt, WriteError, Writer, Written};
 
 /// Why an owner cannot go.
 const LAST_OWNER: &str = "The last owner cannot leave or lose the role";
@@ -32,7 +32,8 @@ impl Chat {
     /// is. Owners give every role, admins those up to their own; nobody changes who stands above.
     ///
     /// Refusals: `not_a_member`, `forbidden`, `not_found` (no such group for an admin, or a user that is not known
-    /// where tokens do not make users known), `conflict` for the last owner, `unavailable`, `shutting_down`.
+    /// where tokens do not make users known), `conflict` for the last owner, `limit_exceeded` for a full group or a user
+    /// with too many groups, `unavailable`, `shutting_down`.
     pub async fn put_member(
         &self,
         actor: Actor,
@@ -52,7 +53,12 @@ impl Chat {
             return Ok(member);
         }
         let guard = self.guard(own.map(|_| Role::Admin), own.is_some());
-        let entry = self.change(actor, group_id, NewBody::SetMember { user_id, role }, guard);
+        let body = NewBody::SetMember {
+            user_id,
+            role,
+            limits: self.member_limits(),
+        };
+        let entry = self.change(actor, group_id, body, guard);
         let memberships = self.ports.memberships.clone();
         self.change_with_host(actor, entry, "set a membership", async move {
             memberships.set(group_id, user_id, role).await
@@ -114,7 +120,7 @@ impl Chat {
         };
         let guard = self.guard(None, false);
         let entry = self.change(actor, group_id, NewBody::RemoveMember { user_id, reason }, guard);
-        outcome(actor, submit(&self.writer, entry)).await
+        self.outcome(actor, submit(&self.writer, entry)).await
     }
 
     /// The actor's role, or `None` where its scope stands above roles, and the user's role.
@@ -141,7 +147,7 @@ impl Chat {
         }
     }
 
-    fn change(&self, actor: Actor, group_id: GroupId, body: NewBody, guard: Guard) -> NewEntry {
+    pub(super) fn change(&self, actor: Actor, group_id: GroupId, body: NewBody, guard: Guard) -> NewEntry {
         NewEntry {
             group_id,
             actor_id: actor.user_id,
@@ -154,7 +160,7 @@ impl Chat {
     /// Appends a change of members. Where the host keeps the memberships, `at_host` comes before, and both are in one
     /// task: a caller that goes away in between would leave a member without an entry, or one that is gone and still
     /// receives.
-    async fn change_with_host(
+    pub(super) async fn change_with_host(
         &self,
         actor: Actor,
         entry: NewEntry,
@@ -172,7 +178,29 @@ impl Chat {
                 .await?
             }
         };
-        outcome(actor, written).await
+        self.outcome(actor, written).await
+    }
+
+    async fn outcome(&self, actor: Actor, answered: Outcome) -> Result<(), Refusal> {
+        match answered.await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(WriteError::Failed(refusal))) => Err(refusal),
+            Ok(Err(WriteError::Refused(refused))) => Err(self.refused_change(actor, refused)),
+            Err(_) => Err(Refusal::unavailable()),
+        }
+    }
+
+    /// What a refused change of members is called.
+    pub(super) fn refused_change(&self, actor: Actor, refused: RefusedEntry) -> Refusal {
+        let limits = self.member_limits();
+        match refused {
+            RefusedEntry::UnknownGroup => absent(actor).into(),
+            RefusedEntry::LastOwner => Refusal::conflict(LAST_OWNER),
+            RefusedEntry::GroupFull => limit_reached(limits.per_group),
+            RefusedEntry::TooManyGroups => limit_reached(limits.per_user),
+            // The actor's role changed since it was asked for.
+            _ => ErrorCode::Forbidden.into(),
+        }
     }
 }
 
@@ -185,17 +213,8 @@ fn submit(writer: &Writer, entry: NewEntry) -> Outcome {
         // The caller may have gone away.
         let _ = answer.send(result);
     });
-    writer.submit(entry, receipt);
+    writer.submit(entry, Authority::Given, receipt);
     answered
-}
-
-async fn outcome(actor: Actor, answered: Outcome) -> Result<(), Refusal> {
-    match answered.await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(WriteError::Failed(refusal))) => Err(refusal),
-        Ok(Err(WriteError::Refused(refused))) => Err(refused_change(actor, refused)),
-        Err(_) => Err(Refusal::unavailable()),
-    }
 }
 
 /// A role gives power up to its own rank.
@@ -207,12 +226,11 @@ fn check_rank(own: Role, touched: Role) -> Result<(), Refusal> {
     }
 }
 
-fn refused_change(actor: Actor, refused: RefusedEntry) -> Refusal {
-    match refused {
-        RefusedEntry::UnknownGroup if actor.admin => ErrorCode::NotFound.into(),
-        RefusedEntry::UnknownGroup => ErrorCode::NotAMember.into(),
-        RefusedEntry::LastOwner => Refusal::conflict(LAST_OWNER),
-        // The actor's role changed since it was asked for.
-        _ => ErrorCode::Forbidden.into(),
+/// `limit_exceeded`, with the limit.
+pub(super) fn limit_reached(limit: Option<usize>) -> Refusal {
+    let refusal = Refusal::new(ErrorCode::LimitExceeded);
+    match limit {
+        Some(limit) => refusal.with(Extra::Limit(limit)),
+        None => refusal,
     }
 }

@@ -1,9 +1,11 @@
 //! The use cases, one file each.
 
+mod edit;
 mod groups;
 mod join;
 mod members;
 mod read;
+mod read_marks;
 mod send;
 mod sessions;
 mod users;
@@ -11,22 +13,31 @@ mod users;
 use std::{fmt, sync::Arc, time::Duration};
 
 use sealroom_domain::{
-    ErrorCode, GroupId, Limits, LogId, Principal, Refusal, Role, UserId,
-    ports::{Clock, GroupLog, Groups, Memberships, PageLimit, StoreError, Users},
+    ErrorCode, GroupId, Limits, LogId, Principal, Refusal, Retention, Role, UserId,
+    ports::{
+        Accounts, Clock, GroupLog, Groups, Memberships, PageLimit, ReadMarks, StoreError, Upkeep, Users,
+    },
 };
-use tokio::sync::OnceCell;
-use tokio_util::task::TaskTracker;
+use tokio::sync::{Notify, OnceCell};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
 
 pub use self::{
-    groups::GroupSummary,
+    edit::MessageEdit,
+    groups::{GroupPatch, GroupSummary},
     join::{JoinRequest, Joined},
-    read::EntriesPage,
+    read::{CurrentMessages, EntriesPage},
     send::{MessageDraft, Sent},
 };
 use crate::{
     failure::{Failures, unwinding},
     feeds::{Feeds, look_for_others},
     latch::Latch,
+    marks::Marks,
+    rates::KeyedRate,
+    upkeep::Caretaker,
     users_online::UsersOnline,
     writer::{Writer, WriterOptions, WriterParts},
 };
@@ -42,6 +53,12 @@ pub struct Ports {
     pub memberships: Arc<dyn Memberships>,
     /// What is known of users.
     pub users: Arc<dyn Users>,
+    /// How far users have read.
+    pub read_marks: Arc<dyn ReadMarks>,
+    /// What the store does in the background.
+    pub upkeep: Arc<dyn Upkeep>,
+    /// The built-in accounts, where they are on: tokens of a login that has ended are refused.
+    pub accounts: Option<Arc<dyn Accounts>>,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
 }
@@ -83,6 +100,10 @@ pub struct ChatOptions {
     /// How often the ends of the joined groups' logs are looked at, where other servers append to the same logs. Live
     /// events of theirs follow after as long at most. `None`, where this server alone appends. `None`.
     pub looks_for_others: Option<Duration>,
+    /// How long entries are kept, in every group. For ever.
+    pub retention: Retention,
+    /// How often old entries are looked for. 1 min.
+    pub upkeep_every: Duration,
     /// From the submission of an entry to its answer at most. 4.5 s, so that the client hears within 5 s.
     pub deadline: Duration,
 }
@@ -98,6 +119,8 @@ impl Default for ChatOptions {
             queue_bytes: 64 * 1024 * 1024,
             batch: 512,
             looks_for_others: None,
+            retention: Retention::default(),
+            upkeep_every: Duration::from_mins(1),
             deadline: Duration::from_millis(4500),
         }
     }
@@ -129,6 +152,13 @@ pub struct Chat {
     feeds: Arc<Feeds>,
     writer: Arc<Writer>,
     users_online: Arc<UsersOnline>,
+    appended: Arc<Notify>,
+    marks: Marks,
+    sends: KeyedRate<UserId>,
+    caretaker: Caretaker,
+    upkeep_soon: Arc<Notify>,
+    /// Ends the tasks that would go on for ever.
+    _stop: DropGuard,
     log_id: OnceCell<LogId>,
     draining: Latch,
     tasks: TaskTracker,
@@ -153,6 +183,7 @@ impl Chat {
             page,
         ));
         let users_online: Arc<UsersOnline> = Arc::default();
+        let appended = Arc::new(Notify::new());
         let works_with = WriterParts {
             log: ports.log.clone(),
             memberships: ports.memberships.clone(),
@@ -160,6 +191,7 @@ impl Chat {
             failures: failures.clone(),
             feeds: feeds.clone(),
             users_online: users_online.clone(),
+            appended: appended.clone(),
             tasks: tasks.clone(),
         };
         let writer_options = WriterOptions {
@@ -174,6 +206,24 @@ impl Chat {
         if let Some(every) = options.looks_for_others {
             tasks.spawn(look_for_others(Arc::downgrade(&feeds), every));
         }
+        let stop = CancellationToken::new();
+        let upkeep_soon = Arc::new(Notify::new());
+        let caretaker = Caretaker {
+            upkeep: ports.upkeep.clone(),
+            clock: ports.clock.clone(),
+            failures: failures.clone(),
+            retention: options.retention,
+            every: options.upkeep_every,
+            wake: upkeep_soon.clone(),
+        };
+        tasks.spawn(caretaker.clone().run(stop.clone()));
+        let sends = KeyedRate::new(options.limits.sends_per_user);
+        let marks = Marks::start(
+            ports.read_marks.clone(),
+            ports.clock.clone(),
+            failures.clone(),
+            &tasks,
+        );
         Arc::new(Self {
             ports,
             options,
@@ -181,6 +231,12 @@ impl Chat {
             feeds,
             writer: Arc::new(writer),
             users_online,
+            appended,
+            marks,
+            sends,
+            caretaker,
+            upkeep_soon,
+            _stop: stop.drop_guard(),
             log_id: OnceCell::new(),
             draining: Latch::default(),
             tasks,
@@ -196,6 +252,11 @@ impl Chat {
     /// The clock that every rule about time uses.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.ports.clock
+    }
+
+    /// Told after entries were appended through this server: whoever delivers the outbox need not ask before.
+    pub fn appended(&self) -> Arc<Notify> {
+        self.appended.clone()
     }
 
     /// The number of groups that somebody on this server has joined.
@@ -227,7 +288,7 @@ impl Chat {
             .map_err(|error| self.failed("read the log's name", &error))
     }
 
-    fn check_open(&self) -> Result<(), Refusal> {
+    pub(crate) fn check_open(&self) -> Result<(), Refusal> {
         if self.is_draining() {
             Err(ErrorCode::ShuttingDown.into())
         } else {
@@ -235,7 +296,7 @@ impl Chat {
         }
     }
 
-    fn failed(&self, attempt: &'static str, error: &StoreError) -> Refusal {
+    pub(crate) fn failed(&self, attempt: &'static str, error: &StoreError) -> Refusal {
         self.failures.store(&*self.ports.clock, attempt, error)
     }
 

@@ -2,10 +2,10 @@
 
 use sealroom_domain::{
     Entry, ErrorCode, Extra, GroupId, Limits, LogId, Refusal, Seq,
-    ports::{Cursor, Page, PageLimit},
+    ports::{CurrentMessage, Cursor, MessagesPage, Page, PageLimit},
 };
 
-use super::{Actor, Chat};
+use super::{Actor, Chat, read_marks::absent};
 use crate::Session;
 
 /// A page of a group's log.
@@ -14,6 +14,19 @@ pub struct EntriesPage {
     /// The entries, ascending.
     pub entries: Vec<Entry>,
     /// Whether the log goes on in the direction of reading.
+    pub has_more: bool,
+    /// The last place of the log.
+    pub head: Seq,
+    /// The log.
+    pub log_id: LogId,
+}
+
+/// A page of a group's messages as they stand now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CurrentMessages {
+    /// The messages, ascending.
+    pub messages: Vec<CurrentMessage>,
+    /// Whether more messages follow in the direction of reading.
     pub has_more: bool,
     /// The last place of the log.
     pub head: Seq,
@@ -53,33 +66,59 @@ impl Chat {
     ) -> Result<EntriesPage, Refusal> {
         self.check_open()?;
         self.check_sight(actor, group_id).await?;
-        let page = self.page(actor, group_id, cursor, self.page_limit(limit)).await?;
-        self.seen(actor, group_id, page).await
+        let page = self
+            .ports
+            .log
+            .read(group_id, cursor, self.page_limit(limit))
+            .await
+            .map_err(|error| self.failed("read a log", &error))?;
+        let Page {
+            entries,
+            has_more,
+            head,
+            first,
+        } = page.ok_or(absent(actor))?;
+        check_history(cursor, first)?;
+        self.check_still_seen(actor, group_id).await?;
+        Ok(EntriesPage {
+            entries,
+            has_more,
+            head,
+            log_id: self.log_id().await?,
+        })
     }
 
-    /// A page of the messages alone, which may be shorter than asked for; otherwise like [`Chat::entries`].
+    /// A page of the messages as they stand now: edits applied, without those that are gone. Otherwise like
+    /// [`Chat::entries`].
     pub async fn messages(
         &self,
         actor: Actor,
         group_id: GroupId,
         cursor: Cursor,
         limit: Option<usize>,
-    ) -> Result<EntriesPage, Refusal> {
+    ) -> Result<CurrentMessages, Refusal> {
         self.check_open()?;
         self.check_sight(actor, group_id).await?;
-        let limit = self.page_limit(limit);
-        let mut cursor = cursor;
-        let page = loop {
-            let mut page = self.page(actor, group_id, cursor, limit).await?;
-            let next = beyond(cursor, &page.entries);
-            page.entries.retain(|entry| entry.message().is_some());
-            match next {
-                // A page without any message gives the client no place to go on from.
-                Some(next) if page.entries.is_empty() && page.has_more => cursor = next,
-                _ => break page,
-            }
-        };
-        self.seen(actor, group_id, page).await
+        let page = self
+            .ports
+            .log
+            .messages(group_id, cursor, self.page_limit(limit))
+            .await
+            .map_err(|error| self.failed("read messages", &error))?;
+        let MessagesPage {
+            messages,
+            has_more,
+            head,
+            first,
+        } = page.ok_or(absent(actor))?;
+        check_history(cursor, first)?;
+        self.check_still_seen(actor, group_id).await?;
+        Ok(CurrentMessages {
+            messages,
+            has_more,
+            head,
+            log_id: self.log_id().await?,
+        })
     }
 
     /// The size of a page: what was asked for, within the limits.
@@ -94,49 +133,18 @@ impl Chat {
         }
     }
 
-    async fn page(
-        &self,
-        actor: Actor,
-        group_id: GroupId,
-        cursor: Cursor,
-        limit: PageLimit,
-    ) -> Result<Page, Refusal> {
-        let absent = if actor.admin {
-            ErrorCode::NotFound
-        } else {
-            ErrorCode::NotAMember
-        };
-        let page = self
-            .ports
-            .log
-            .read(group_id, cursor, limit)
-            .await
-            .map_err(|error| self.failed("read a log", &error))?
-            .ok_or(absent)?;
-        match cursor {
-            Cursor::After(after) if after.next() < page.first => {
-                Err(Refusal::new(ErrorCode::HistoryTrimmed).with(Extra::FirstSeq(page.first)))
-            }
-            _ => Ok(page),
-        }
-    }
-
     /// A page may be shown to whoever is a member after it was read: had it been removed before, this would tell.
-    async fn seen(&self, actor: Actor, group_id: GroupId, page: Page) -> Result<EntriesPage, Refusal> {
-        self.check_sight(actor, group_id).await?;
-        Ok(EntriesPage {
-            entries: page.entries,
-            has_more: page.has_more,
-            head: page.head,
-            log_id: self.log_id().await?,
-        })
+    async fn check_still_seen(&self, actor: Actor, group_id: GroupId) -> Result<(), Refusal> {
+        self.check_sight(actor, group_id).await.map(drop)
     }
 }
 
-/// Where the page after this one begins, in the same direction.
-fn beyond(cursor: Cursor, entries: &[Entry]) -> Option<Cursor> {
+/// What comes after this place is asked for, and the first of it is gone.
+fn check_history(cursor: Cursor, first: Seq) -> Result<(), Refusal> {
     match cursor {
-        Cursor::After(_) => entries.last().map(|entry| Cursor::After(entry.seq)),
-        Cursor::Before(_) | Cursor::Newest => entries.first().map(|entry| Cursor::Before(entry.seq)),
+        Cursor::After(after) if after.next() < first => {
+            Err(Refusal::new(ErrorCode::HistoryTrimmed).with(Extra::FirstSeq(first)))
+        }
+        _ => Ok(()),
     }
 }

@@ -3,14 +3,17 @@
 use std::{sync::Arc, time::Duration};
 
 use sealroom_domain::{
-    ClientMessageId, EncryptedContent, ErrorCode, Extra, GroupId, KeyEpoch, Refusal, Role,
-    ports::{Guard, NewBody, NewEntry, RefusedEntry},
+    ClientMessageId, DisplayName, EncryptedContent, ErrorCode, Extra, GroupId, KeyEpoch, Refusal, Role,
+    Timestamp, UserId,
+    ports::{Guard, NewBody, NewEntry, Profile, RefusedEntry},
 };
 
-use super::{Chat, MembershipKeeper};
+use tokio::sync::oneshot;
+
+use super::{Actor, Chat, MembershipKeeper};
 use crate::{
     Published, Reply, Session, Subscriber,
-    writer::{Origin, Receipt, WriteError, Written},
+    writer::{Authority, Origin, Receipt, WriteError, Written},
 };
 
 /// A message that is to be sent.
@@ -51,26 +54,15 @@ impl Chat {
         draft: MessageDraft,
         reply: Reply<Sent>,
     ) {
-        let now = self.ports.clock.now();
-        if let Err(refusal) = self.check_open().and_then(|()| session.check_lease(now)) {
+        if let Err(refusal) = self.sends.count(&session.user_id()) {
             return reply(Err(refusal));
         }
-        if !session.begin_send(self.options.limits.unacked_sends) {
-            let refusal = Refusal::new(ErrorCode::RateLimited).with(Extra::RetryAfter(UNACKED_RETRY));
-            return reply(Err(refusal));
-        }
-        let entry = NewEntry {
-            group_id: draft.group_id,
-            actor_id: session.user_id(),
-            at: now,
-            body: NewBody::Message {
-                sender_name: session.sender_name(),
-                content: draft.content,
-                client_message_id: draft.client_message_id,
-                key_epoch: draft.key_epoch,
-            },
-            guard: self.guard(Some(Role::Member), false),
+        let now = match self.begin_write(session) {
+            Ok(now) => now,
+            Err(refusal) => return reply(Err(refusal)),
         };
+        let guard = self.guard(Some(Role::Member), false);
+        let entry = draft.into_entry(session.user_id(), session.sender_name(), now, guard);
         let origin = Origin {
             session: session.clone(),
             subscriber: subscriber.clone(),
@@ -80,7 +72,48 @@ impl Chat {
             session.end_send();
             reply(sent(result));
         });
-        self.writer.submit(entry, receipt);
+        self.writer.submit(entry, Authority::Member, receipt);
+    }
+
+    /// Sends a message without a socket: like [`Chat::send`], but an admin need not be a member.
+    ///
+    /// Refusals: those of [`Chat::send`]; `not_found` for an admin where there is no such group.
+    pub async fn post(&self, actor: Actor, sender: &Profile, draft: MessageDraft) -> Result<Sent, Refusal> {
+        self.check_open()?;
+        self.sends.count(&actor.user_id)?;
+        let (role, authority) = if actor.admin {
+            (None, Authority::Given)
+        } else {
+            (Some(Role::Member), Authority::Member)
+        };
+        let name = sender.shown_name().cloned().unwrap_or_else(DisplayName::unknown);
+        let now = self.ports.clock.now();
+        let entry = draft.into_entry(actor.user_id, name, now, self.guard(role, false));
+        let (answer, answered) = oneshot::channel();
+        let receipt = Receipt::new(None, move |result| {
+            // The caller may have gone away; the message stands all the same.
+            let _ = answer.send(result);
+        });
+        self.writer.submit(entry, authority, receipt);
+        match answered.await {
+            Ok(Err(WriteError::Refused(RefusedEntry::UnknownGroup))) if actor.admin => {
+                Err(ErrorCode::NotFound.into())
+            }
+            Ok(result) => sent(result),
+            Err(_gone) => Err(Refusal::unavailable()),
+        }
+    }
+
+    /// Takes a place for a write that is answered later, which [`Session::end_send`] gives back.
+    pub(super) fn begin_write(&self, session: &Session) -> Result<Timestamp, Refusal> {
+        let now = self.ports.clock.now();
+        self.check_open()?;
+        session.check_lease(now)?;
+        if session.begin_send(self.options.limits.unacked_sends) {
+            Ok(now)
+        } else {
+            Err(Refusal::new(ErrorCode::RateLimited).with(Extra::RetryAfter(UNACKED_RETRY)))
+        }
     }
 
     /// What is checked at an entry's place in the log.
@@ -91,6 +124,29 @@ impl Chat {
                 keeps_owner,
             },
             MembershipKeeper::Host => Guard::Host,
+        }
+    }
+}
+
+impl MessageDraft {
+    fn into_entry(
+        self,
+        sender_id: UserId,
+        sender_name: DisplayName,
+        at: Timestamp,
+        guard: Guard,
+    ) -> NewEntry {
+        NewEntry {
+            group_id: self.group_id,
+            actor_id: sender_id,
+            at,
+            body: NewBody::Message {
+                sender_name,
+                content: self.content,
+                client_message_id: self.client_message_id,
+                key_epoch: self.key_epoch,
+            },
+            guard,
         }
     }
 }

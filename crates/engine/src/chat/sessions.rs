@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use sealroom_domain::{ErrorCode, Principal, Refusal, ports::Profile};
+use sealroom_domain::{ErrorCode, LoginId, Principal, Refusal, Timestamp, UserId, ports::Profile};
 
 use super::Chat;
-use crate::Session;
+use crate::{Session, users_online::TakenBack};
 
 impl Chat {
     /// Opens a session for a socket whose token was verified.
@@ -22,16 +22,39 @@ impl Chat {
             return Err(ErrorCode::TooManyConnections.into());
         };
         // From here on the session's end gives the place back.
-        let session = Session::new(principal, user, self.users_online.clone());
+        let events = self.options.limits.events_per_socket;
+        let session = Session::new(principal.clone(), user, self.users_online.clone(), events);
         let version = session.user().name_version();
-        let profile = self.admit(session.principal()).await?;
+        let profile = self.admit(&principal).await?;
         session.user().stored_name(version, profile.display_name);
         let session = Arc::new(session);
-        session.user().add(&session);
+        session.user().add(&session)?;
         Ok(session)
     }
 
-    /// Refuses everything with `token_expired` from the moment on at which the session's token ends.
+    /// Lets an open session go by a new token, which was verified, and answers when that ends.
+    ///
+    /// Refusals: `token_invalid` for another user's, `token_revoked`, `unavailable`, `shutting_down`. The present token
+    /// stands then.
+    pub async fn refresh(&self, session: &Session, principal: Principal) -> Result<Timestamp, Refusal> {
+        self.check_open()?;
+        if principal.user_id != session.user_id() {
+            return Err(ErrorCode::TokenInvalid.into());
+        }
+        let version = session.user().name_version();
+        let profile = self.admit(&principal).await?;
+        session.user().stored_name(version, profile.display_name);
+        session.user().renew(session, principal)?;
+        Ok(session.expires_at())
+    }
+
+    /// A login has ended: so do the sockets that were opened with its tokens.
+    pub(crate) fn end_login(&self, user_id: UserId, login_id: LoginId) {
+        self.users_online.take_back(user_id, TakenBack::Login(login_id));
+    }
+
+    /// Refuses everything with `token_expired` from the moment on at which the session's token ends, and with
+    /// `token_revoked` once it was taken back.
     pub fn check_lease(&self, session: &Session) -> Result<(), Refusal> {
         session.check_lease(self.ports.clock.now())
     }
@@ -43,8 +66,31 @@ impl Chat {
         }
     }
 
-    /// Makes the user of a verified token known, or refuses it where tokens do not.
+    /// Makes the user of a verified token known, or refuses it where tokens do not, and where the token was taken back.
+    ///
+    /// Refusals: `token_invalid` for a user that is not known where tokens do not make users known, `token_revoked`,
+    /// `unavailable`.
     pub async fn admit(&self, principal: &Principal) -> Result<Profile, Refusal> {
+        let profile = self.known(principal).await?;
+        if profile.has_revoked(principal.issued_at) || self.has_logged_out(principal).await? {
+            Err(ErrorCode::TokenRevoked.into())
+        } else {
+            Ok(profile)
+        }
+    }
+
+    /// Whether the token belongs to a login that has ended.
+    async fn has_logged_out(&self, principal: &Principal) -> Result<bool, Refusal> {
+        let (Some(accounts), Some(login_id)) = (&self.ports.accounts, principal.login_id) else {
+            return Ok(false);
+        };
+        let is_open = accounts.is_open(login_id).await;
+        is_open
+            .map(|is_open| !is_open)
+            .map_err(|error| self.failed("look a login up", &error))
+    }
+
+    async fn known(&self, principal: &Principal) -> Result<Profile, Refusal> {
         let user_id = principal.user_id;
         let found = self
             .ports
@@ -55,7 +101,11 @@ impl Chat {
             .into_iter()
             .next();
         match found {
-            Some(profile) if principal.name.is_none() || profile.token_name == principal.name => Ok(profile),
+            Some(profile)
+                if profile.erased || principal.name.is_none() || profile.token_name == principal.name =>
+            {
+                Ok(profile)
+            }
             None if !self.options.provision_users => Err(ErrorCode::TokenInvalid.into()),
             _ => self
                 .ports

@@ -2,12 +2,23 @@
 
 use std::future::Future;
 
+use async_trait::async_trait;
 use sealroom_domain::{
-    DisplayName, ErrorCode, Principal, Refusal, UserId, Username,
-    ports::{Profile, StoreError, UpsertOutcome},
+    DisplayName, ErrorCode, GroupId, Principal, Refusal, RemovalReason, UserId, Username,
+    ports::{NewBody, Presence, Profile, StoreError, UpsertOutcome},
 };
 
 use super::{Actor, Chat, groups::check_admin};
+use crate::users_online::TakenBack;
+
+#[async_trait]
+impl Presence for Chat {
+    /// Those who have a socket on this server.
+    async fn online_among(&self, users: &[UserId]) -> Result<Vec<UserId>, StoreError> {
+        let is_online = |user_id: &UserId| self.users_online.is_online(*user_id);
+        Ok(users.iter().copied().filter(is_online).collect())
+    }
+}
 
 impl Chat {
     /// Who the caller is. Refusals: those of [`Chat::admit`].
@@ -36,11 +47,73 @@ impl Chat {
             .await?;
         match outcome {
             UpsertOutcome::Done => {
+                self.users_online.revive(user_id);
                 self.users_online.rename(user_id, &display_name);
                 Ok(())
             }
             UpsertOutcome::UsernameTaken => Err(Refusal::conflict("Username is taken")),
         }
+    }
+
+    /// Takes back every token of a user that was issued up to the second of this call, and ends the sockets of this server
+    /// that go by one. Admins only.
+    ///
+    /// Refusals: `forbidden`, `unavailable`, `shutting_down`.
+    pub async fn revoke_user(&self, actor: Actor, user_id: UserId) -> Result<(), Refusal> {
+        self.check_open()?;
+        check_admin(actor)?;
+        let (users, now) = (self.ports.users.clone(), self.ports.clock.now());
+        self.detached(
+            "take tokens back",
+            async move { users.revoke(user_id, now).await },
+        )
+        .await?;
+        self.users_online.take_back(user_id, TakenBack::UpTo(now));
+        Ok(())
+    }
+
+    /// Erases a user: its names, its memberships, everything that it wrote; ends its sockets and takes back its tokens for
+    /// good. Its messages keep their places without content. Admins only. May be repeated where it failed half way.
+    ///
+    /// Refusals: `forbidden`, `not_found`, `unavailable`, `shutting_down`.
+    pub async fn erase_user(&self, actor: Actor, user_id: UserId) -> Result<(), Refusal> {
+        self.check_open()?;
+        check_admin(actor)?;
+        let (users, now) = (self.ports.users.clone(), self.ports.clock.now());
+        let is_known = self
+            .detached("erase a user", async move { users.erase(user_id, now).await })
+            .await?;
+        if !is_known {
+            return Err(ErrorCode::NotFound.into());
+        }
+        self.users_online.take_back(user_id, TakenBack::All);
+        let groups = self
+            .ports
+            .memberships
+            .groups_of(user_id)
+            .await
+            .map_err(|error| self.failed("list memberships", &error))?;
+        for (group_id, _) in groups {
+            self.remove_erased(actor, group_id, user_id).await?;
+        }
+        let caretaker = self.caretaker.clone();
+        self.detached("erase what a user wrote", async move {
+            caretaker.erase_content(user_id).await
+        })
+        .await
+    }
+
+    async fn remove_erased(&self, actor: Actor, group_id: GroupId, user_id: UserId) -> Result<(), Refusal> {
+        let body = NewBody::RemoveMember {
+            user_id,
+            reason: RemovalReason::Removed,
+        };
+        let entry = self.change(actor, group_id, body, self.guard(None, false));
+        let memberships = self.ports.memberships.clone();
+        self.change_with_host(actor, entry, "remove an erased user", async move {
+            memberships.remove(group_id, user_id).await.map(drop)
+        })
+        .await
     }
 
     /// Refuses users that are not known, where tokens do not make users known.
@@ -63,7 +136,7 @@ impl Chat {
 
     /// Runs a change in a task of its own, so that a caller that goes away does not stop it half way. A drain waits for
     /// it, or it is refused before it begins.
-    pub(super) async fn detached<T: Send + 'static>(
+    pub(crate) async fn detached<T: Send + 'static>(
         &self,
         attempt: &'static str,
         change: impl Future<Output = Result<T, StoreError>> + Send + 'static,

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::subscription::Subscription;
 use crate::{
-    Published, Session, Subscriber,
+    Published, Session, Shared, Signal, Subscriber,
     writer::{Receipt, Written},
 };
 
@@ -224,6 +224,29 @@ impl FeedState {
             gone.session.exit(self.group_id, got);
             gone.release();
         }
+    }
+
+    /// Tells those who are live, but for one session, what is worth something only now.
+    pub(crate) fn signal(&self, signal: &Arc<Shared<Signal>>, except: Option<&Arc<Session>>) {
+        for subscription in &self.subscriptions {
+            if !except.is_some_and(|session| subscription.is_of(session)) {
+                subscription.signal(signal);
+            }
+        }
+    }
+
+    /// The group is gone: nobody receives anything more, and each is told.
+    pub(crate) fn end(&mut self, reason: RemovalReason) {
+        self.filling = false;
+        for subscription in mem::take(&mut self.subscriptions) {
+            let got = self.next.and_then(|next| subscription.got(next));
+            subscription.session.exit(self.group_id, got);
+            let subscriber = subscription.subscriber.clone();
+            subscription.release();
+            subscriber.removed_from_group(self.group_id, reason);
+        }
+        self.retired = true;
+        self.answer_waiting();
     }
 
     /// Retires a feed that nobody needs.

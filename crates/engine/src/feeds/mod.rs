@@ -11,7 +11,7 @@ use std::{
 
 use parking_lot::{Mutex, RwLock};
 use sealroom_domain::{
-    GroupId, Refusal, Seq,
+    GroupId, Refusal, RemovalReason, Seq,
     ports::{Clock, Cursor, GroupLog, PageLimit, StoreError},
 };
 use tokio::time::{Instant, sleep, timeout_at};
@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 use self::feed::{FeedState, NotSubscribed};
 pub(crate) use self::feed::{Offer, Unmuted};
 use crate::{
-    Published, Session, Subscriber,
+    Published, Session, Shared, Signal, Subscriber,
     deadline::in_time,
     failure::{Failures, unwinding},
     writer::{Receipt, Written},
@@ -153,6 +153,21 @@ impl Feeds {
     /// Nothing more of this group for a session.
     pub(crate) fn unsubscribe(&self, group_id: GroupId, session: &Arc<Session>) {
         self.change(group_id, |feed| feed.unsubscribe(session));
+    }
+
+    /// Tells those who have joined a group, but for one session, what is worth something only now.
+    pub(crate) fn signal(&self, group_id: GroupId, signal: Signal, except: Option<&Arc<Session>>) {
+        if let Some(feed) = self.present(group_id) {
+            feed.lock().signal(&Arc::new(Shared::new(signal)), except);
+        }
+    }
+
+    /// A group is gone: those who have joined it are told and receive nothing more of it.
+    pub(crate) fn end(&self, group_id: GroupId, reason: RemovalReason) {
+        let feed = self.by_group.write().remove(&group_id);
+        if let Some(feed) = feed {
+            feed.lock().end(reason);
+        }
     }
 
     /// An append to these groups failed without telling whether it happened: their logs are looked at.
@@ -304,6 +319,11 @@ impl Feeds {
                 sleep(SUSPECT_PAUSE).await;
                 continue;
             };
+            let known: HashSet<GroupId> = heads.iter().map(|(group_id, _)| *group_id).collect();
+            for group_id in groups.iter().filter(|group_id| !known.contains(*group_id)) {
+                // Another server has deleted it.
+                self.end(*group_id, RemovalReason::GroupDeleted);
+            }
             for (group_id, head) in heads {
                 if let Some(feed) = self.present(group_id) {
                     self.fill_if_behind(group_id, &feed, head);

@@ -6,7 +6,7 @@ use sealroom_domain::Seq;
 use tokio::time::Instant;
 
 use crate::{
-    Gone, Published, Session, Subscriber,
+    Gone, Published, Session, Shared, Signal, Subscriber,
     session::Got,
     writer::{Receipt, Written},
 };
@@ -139,6 +139,13 @@ impl Subscription {
                 self.subscriber.position_lost();
                 false
             }
+        }
+    }
+
+    /// Passes on what is worth something only now; a socket that is about to join has no use for it.
+    pub(super) fn signal(&self, signal: &Arc<Shared<Signal>>) {
+        if matches!(self.mode, Mode::Live) {
+            self.subscriber.signal(signal);
         }
     }
 

@@ -1,30 +1,22 @@
 //! From the log to the feeds and the answers.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 use sealroom_domain::GroupId;
 use tokio::sync::mpsc;
 
-use super::{Written, lane::Outcome};
-use crate::{
-    Published,
-    feeds::{Feeds, Offer},
-    users_online::UsersOnline,
-};
+use super::{WriterParts, Written, lane::Outcome};
+use crate::{Published, feeds::Offer, users_online::UsersOnline};
 
 /// Delivers committed batches while the lane commits the next one.
-pub(super) async fn dispatch(
-    feeds: Arc<Feeds>,
-    users_online: Arc<UsersOnline>,
-    mut commits: mpsc::Receiver<Vec<Outcome>>,
-) {
+pub(super) async fn dispatch(parts: WriterParts, mut commits: mpsc::Receiver<Vec<Outcome>>) {
     while let Some(outcomes) = commits.recv().await {
         let mut runs = Runs::default();
         let mut others = Vec::new();
         for Outcome { result, receipt } in outcomes {
             match (result, receipt) {
                 (Ok(Written::New(entry)), receipt) => {
-                    tell_removed(&users_online, &entry);
+                    tell_removed(&parts.users_online, &entry);
                     runs.push(Offer { entry, receipt });
                 }
                 (other, Some(receipt)) => others.push((receipt, other)),
@@ -32,13 +24,14 @@ pub(super) async fn dispatch(
             }
         }
         for (group_id, offers) in runs.by_group {
-            feeds.offer(group_id, offers);
+            parts.feeds.offer(group_id, offers);
             tokio::task::yield_now().await;
         }
         // Last: a repetition is answered after what it repeats.
         for (receipt, result) in others {
             receipt.answer(result);
         }
+        parts.appended.notify_one();
     }
 }
 

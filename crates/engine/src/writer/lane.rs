@@ -3,8 +3,8 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use sealroom_domain::{
-    GroupId, Refusal,
-    ports::{Appended, NewBody, RefusedEntry, StoreError},
+    GroupId, Refusal, Role,
+    ports::{Appended, NewBody, OfOthers, RefusedEntry, StoreError},
 };
 use tokio::{
     sync::mpsc,
@@ -12,7 +12,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{Job, Receipt, WriteError, WriterParts, Written};
+use super::{Authority, Job, Receipt, WriteError, WriterParts, Written};
 use crate::{Published, failure::unwinding, feeds::Feeds};
 
 /// The entries of a group always take the same lane.
@@ -55,6 +55,9 @@ impl Lane {
 
     /// Where the host keeps the memberships, one question decides for all senders of the batch.
     async fn drop_outsiders(&self, jobs: Vec<Job>) -> Vec<Job> {
+        if jobs.iter().all(|job| job.authority == Authority::Given) {
+            return jobs;
+        }
         let Some(deadline) = jobs.iter().map(|job| job.receipt.deadline).min() else {
             return jobs;
         };
@@ -139,21 +142,34 @@ async fn wait(
     }
 }
 
-fn keep_members(jobs: Vec<Job>, roles: Vec<Option<sealroom_domain::Role>>) -> Vec<Job> {
+fn keep_members(jobs: Vec<Job>, roles: Vec<Option<Role>>) -> Vec<Job> {
     let mut members = Vec::with_capacity(jobs.len());
-    for (job, role) in jobs
+    for (mut job, role) in jobs
         .into_iter()
         .zip(roles.into_iter().chain(std::iter::repeat(None)))
     {
-        let is_message = matches!(job.entry.body, NewBody::Message { .. });
-        if is_message && role.is_none() {
+        if job.authority == Authority::Member && role.is_none() {
             job.receipt
                 .answer(Err(WriteError::Refused(RefusedEntry::ActorRole)));
         } else {
+            decide_of_others(&mut job.entry.body, role);
             members.push(job);
         }
     }
     members
+}
+
+/// The log does not know the role that decides whether messages of others may be deleted.
+fn decide_of_others(body: &mut NewBody, role: Option<Role>) {
+    if let NewBody::DeleteMessage { of_others, .. } = body
+        && let OfOthers::FromRole(least) = *of_others
+    {
+        *of_others = if role >= Some(least) {
+            OfOthers::Always
+        } else {
+            OfOthers::Never
+        };
+    }
 }
 
 fn written(result: Result<Appended, RefusedEntry>) -> Result<Written, WriteError> {

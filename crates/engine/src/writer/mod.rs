@@ -16,7 +16,10 @@ use sealroom_domain::{
     ErrorCode, GroupId, Refusal,
     ports::{Clock, GroupLog, Memberships, NewBody, NewEntry, RefusedEntry},
 };
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::{Notify, mpsc},
+    time::Instant,
+};
 use tokio_util::task::TaskTracker;
 
 use self::{dispatch::dispatch, lane::Lane};
@@ -42,6 +45,8 @@ pub(crate) struct WriterParts {
     pub(crate) failures: Arc<Failures>,
     pub(crate) feeds: Arc<Feeds>,
     pub(crate) users_online: Arc<UsersOnline>,
+    /// Told after each batch.
+    pub(crate) appended: Arc<Notify>,
     pub(crate) tasks: TaskTracker,
 }
 
@@ -103,6 +108,16 @@ struct Load {
 struct Job {
     entry: NewEntry,
     receipt: Receipt,
+    authority: Authority,
+}
+
+/// Whether the actor must be a member, where the host keeps the memberships and the log cannot tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Authority {
+    /// It must.
+    Member,
+    /// It need not: it acts on behalf of the host, or was asked for already.
+    Given,
 }
 
 /// One entry's part of the load.
@@ -125,9 +140,7 @@ impl Writer {
                     committed,
                 };
                 parts.tasks.spawn(lane.run(queue));
-                parts
-                    .tasks
-                    .spawn(dispatch(parts.feeds.clone(), parts.users_online.clone(), commits));
+                parts.tasks.spawn(dispatch(parts.clone(), commits));
                 jobs
             })
             .collect();
@@ -142,7 +155,7 @@ impl Writer {
     }
 
     /// Submits an entry, without waiting. The answer comes through the receipt, also where it is a refusal.
-    pub(crate) fn submit(&self, entry: NewEntry, mut receipt: Receipt) {
+    pub(crate) fn submit(&self, entry: NewEntry, authority: Authority, mut receipt: Receipt) {
         if self.closed.is_set() {
             return receipt.answer(Err(WriteError::Failed(ErrorCode::ShuttingDown.into())));
         }
@@ -152,7 +165,11 @@ impl Writer {
         };
         receipt.load = Some(guard);
         receipt.deadline = Instant::now() + self.deadline;
-        let job = Job { entry, receipt };
+        let job = Job {
+            entry,
+            receipt,
+            authority,
+        };
         let Some(lane) = self.lane(job.entry.group_id) else {
             return;
         };
@@ -186,8 +203,10 @@ const COMMITS_AHEAD: usize = 16;
 fn weight(entry: &NewEntry) -> usize {
     const FIXED: usize = 512;
     match &entry.body {
-        NewBody::Message { content, .. } => FIXED + content.len_bytes(),
-        NewBody::SetMember { .. } | NewBody::RemoveMember { .. } => FIXED,
+        NewBody::Message { content, .. } | NewBody::EditMessage { content, .. } => {
+            FIXED + content.len_bytes()
+        }
+        NewBody::DeleteMessage { .. } | NewBody::SetMember { .. } | NewBody::RemoveMember { .. } => FIXED,
     }
 }
 
