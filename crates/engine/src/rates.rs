@@ -121,7 +121,7 @@ impl<K: Hash + Eq + Clone> fmt::Debug for KeyedRate<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeyedRate")
             .field("is_limited", &self.limiter.is_some())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
