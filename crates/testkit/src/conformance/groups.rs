@@ -3,9 +3,10 @@
 use std::{any::Any, collections::HashSet, sync::Arc, time::Duration};
 
 use sealroom_domain::{
-    EntryBody, GroupId, MAX_SAFE_INTEGER, Role, Seq,
+    Entry, EntryBody, GroupId, MAX_SAFE_INTEGER, Retention, Role, Seq,
     ports::{
-        Cursor, Group, GroupLog, Groups, Guard, Member, Memberships, NewBody, NewEntry, NewGroup, PageLimit,
+        Cursor, Group, GroupLog, Groups, Guard, Member, MemberLimits, Memberships, NewBody, NewEntry,
+        NewGroup, PageLimit,
     },
 };
 use tokio::task::JoinSet;
@@ -51,13 +52,18 @@ impl GroupsFixture {
         self
     }
 
+    /// Creates a group that nothing stands in the way of.
+    async fn create(&self, new: NewGroup) -> (GroupId, Vec<Entry>) {
+        create(&*self.groups, new).await
+    }
+
     async fn get_one(&self, group_id: GroupId) -> Group {
         let mut found = self.groups.get(&[group_id]).await.unwrap();
         assert_eq!(found.len(), 1, "the group is there once");
         found.remove(0)
     }
 
-    async fn entries(&self, group_id: GroupId) -> Vec<sealroom_domain::Entry> {
+    async fn entries(&self, group_id: GroupId) -> Vec<Entry> {
         let limit = PageLimit {
             entries: 1_000,
             bytes: usize::MAX,
@@ -106,12 +112,13 @@ suite!(
 pub async fn a_created_group_is_there(fixture: GroupsFixture) {
     let mut new = new_group(&[(1, Role::Owner), (2, Role::Member)], true);
     new.at = moment(7);
-    let (group_id, _) = fixture.groups.create(new).await.unwrap();
+    let (group_id, _) = fixture.create(new).await;
     let expected = Group {
         group_id,
         name: group_name("Nhóm 5"),
         head: seq(2),
         created_at: moment(7),
+        retention: Retention::default(),
     };
     assert_eq!(fixture.get_one(group_id).await, expected);
 }
@@ -127,7 +134,7 @@ pub async fn create_writes_an_entry_for_each_founder_in_their_order(fixture: Gro
     ];
     for keeps_membership in [true, false] {
         let new = new_group(&founders, keeps_membership);
-        let (group_id, entries) = fixture.groups.create(new).await.unwrap();
+        let (group_id, entries) = fixture.create(new).await;
         assert_eq!(entries.len(), founders.len());
         for (index, (number, role)) in founders.into_iter().enumerate() {
             let entry = &entries[index];
@@ -147,7 +154,7 @@ pub async fn create_writes_an_entry_for_each_founder_in_their_order(fixture: Gro
 
 /// Nobody need be in a group.
 pub async fn create_without_founders_makes_an_empty_log(fixture: GroupsFixture) {
-    let (group_id, entries) = fixture.groups.create(new_group(&[], true)).await.unwrap();
+    let (group_id, entries) = fixture.create(new_group(&[], true)).await;
     assert_eq!(entries, []);
     assert_eq!(fixture.get_one(group_id).await.head, Seq::ZERO);
     assert_eq!(fixture.entries(group_id).await, []);
@@ -159,7 +166,7 @@ pub async fn create_makes_founders_members_where_the_store_keeps_them(fixture: G
         return;
     };
     let new = new_group(&[(7, Role::Admin), (2, Role::Owner)], true);
-    let (group_id, _) = fixture.groups.create(new).await.unwrap();
+    let (group_id, _) = fixture.create(new).await;
     let members = [(2, Role::Owner), (7, Role::Admin)].map(member);
     assert_eq!(memberships.members_of(group_id).await.unwrap(), members);
     assert_eq!(
@@ -174,7 +181,7 @@ pub async fn create_leaves_memberships_alone_where_the_host_keeps_them(fixture: 
         return;
     };
     let new = new_group(&[(1, Role::Owner)], false);
-    let (group_id, entries) = fixture.groups.create(new).await.unwrap();
+    let (group_id, entries) = fixture.create(new).await;
     assert_eq!(entries.len(), 1);
     assert_eq!(memberships.members_of(group_id).await.unwrap(), []);
     assert_eq!(memberships.groups_of(user(1)).await.unwrap(), []);
@@ -187,7 +194,7 @@ pub async fn concurrent_creates_get_ids_of_their_own(fixture: GroupsFixture) {
         let groups = Arc::clone(&fixture.groups);
         tasks.spawn(async move {
             let new = new_group(&[(1, Role::Owner), (2, Role::Member)], true);
-            let (group_id, entries) = groups.create(new).await.unwrap();
+            let (group_id, entries) = create(&*groups, new).await;
             assert!(entries.iter().all(|entry| entry.group_id == group_id));
             group_id
         });
@@ -201,7 +208,7 @@ pub async fn concurrent_creates_get_ids_of_their_own(fixture: GroupsFixture) {
 
 /// An id that the host chose is not given out.
 pub async fn ids_given_out_are_never_those_of_put_groups(fixture: GroupsFixture) {
-    let (first, _) = fixture.groups.create(new_group(&[], true)).await.unwrap();
+    let (first, _) = fixture.create(new_group(&[], true)).await;
     let chosen: Vec<GroupId> = (1..=5)
         .filter_map(|ahead| GroupId::new(first.get() + ahead).ok())
         .collect();
@@ -211,11 +218,7 @@ pub async fn ids_given_out_are_never_those_of_put_groups(fixture: GroupsFixture)
     }
     let mut ids: HashSet<GroupId> = chosen.iter().copied().chain([first]).collect();
     for _ in 0..8 {
-        let (group_id, _) = fixture
-            .groups
-            .create(new_group(&[(1, Role::Owner)], true))
-            .await
-            .unwrap();
+        let (group_id, _) = fixture.create(new_group(&[(1, Role::Owner)], true)).await;
         assert!(ids.insert(group_id), "{group_id} was given out twice");
     }
     for group_id in chosen {
@@ -233,11 +236,7 @@ pub async fn a_group_under_the_largest_id_stops_no_other(fixture: GroupsFixture)
         .await
         .unwrap();
     for _ in 0..3 {
-        let (group_id, _) = fixture
-            .groups
-            .create(new_group(&[(1, Role::Owner)], true))
-            .await
-            .unwrap();
+        let (group_id, _) = fixture.create(new_group(&[(1, Role::Owner)], true)).await;
         assert!(group_id < largest);
         assert_eq!(fixture.entries(group_id).await.len(), 1);
     }
@@ -251,7 +250,10 @@ pub async fn an_abandoned_create_leaves_all_or_nothing(fixture: GroupsFixture) {
     }
     let last = fixture.groups.create(new_group(&founders, true));
     let last = tokio::time::timeout(Duration::from_secs(10), last).await;
-    let (last, _) = last.expect("an abandoned create leaves no lock").unwrap();
+    let (last, _) = last
+        .expect("an abandoned create leaves no lock")
+        .unwrap()
+        .unwrap();
     let Some(memberships) = &fixture.memberships else {
         return;
     };
@@ -284,6 +286,7 @@ pub async fn put_creates_and_then_renames(fixture: GroupsFixture) {
             name: group_name(name),
             head: seq(1),
             created_at: moment(1),
+            retention: Retention::default(),
         };
         assert_eq!(fixture.get_one(five).await, expected);
     }
@@ -362,11 +365,7 @@ pub async fn many_groups_are_one_question(fixture: GroupsFixture) {
 
 /// A group shows the head of its log as soon as an append returned.
 pub async fn the_head_is_the_logs(fixture: GroupsFixture) {
-    let (group_id, _) = fixture
-        .groups
-        .create(new_group(&[(1, Role::Owner)], true))
-        .await
-        .unwrap();
+    let (group_id, _) = fixture.create(new_group(&[(1, Role::Owner)], true)).await;
     for place in 2..10 {
         fixture.log.append(vec![join(group_id)]).await.unwrap();
         assert_eq!(fixture.get_one(group_id).await.head, seq(place));
@@ -378,7 +377,7 @@ pub async fn names_are_byte_identical_and_not_unique(fixture: GroupsFixture) {
     for name in hard_names().iter().chain(hard_names().iter()) {
         let mut new = new_group(&[], true);
         new.name = group_name(name);
-        let (group_id, _) = fixture.groups.create(new).await.unwrap();
+        let (group_id, _) = fixture.create(new).await;
         assert_eq!(fixture.get_one(group_id).await.name.as_str(), name);
         fixture
             .groups
@@ -394,6 +393,15 @@ pub async fn names_are_byte_identical_and_not_unique(fixture: GroupsFixture) {
     }
 }
 
+/// Creates a group that nothing stands in the way of.
+async fn create(groups: &dyn Groups, new: NewGroup) -> (GroupId, Vec<Entry>) {
+    groups
+        .create(new)
+        .await
+        .unwrap()
+        .expect("nothing is refused without limits")
+}
+
 fn new_group(founders: &[(i64, Role)], keeps_membership: bool) -> NewGroup {
     NewGroup {
         name: group_name("Nhóm 5"),
@@ -401,6 +409,7 @@ fn new_group(founders: &[(i64, Role)], keeps_membership: bool) -> NewGroup {
         actor_id: user(1),
         at: moment(0),
         keeps_membership,
+        limits: MemberLimits::default(),
     }
 }
 
@@ -420,6 +429,7 @@ fn join(group_id: GroupId) -> NewEntry {
         body: NewBody::SetMember {
             user_id: user(2),
             role: Role::Member,
+            limits: MemberLimits::default(),
         },
         guard: Guard::Host,
     }

@@ -258,10 +258,10 @@ pub async fn names_are_byte_identical(fixture: UsersFixture) {
         );
         fixture.provision(number, Some(&name)).await;
         let expected = Profile {
-            user_id: user(number),
             display_name: Some(display_name(&name)),
             token_name: Some(display_name(&name)),
             username: Some(username(&name)),
+            ..Profile::unnamed(user(number))
         };
         assert_eq!(fixture.profile(user(number)).await, Some(expected));
         assert_eq!(

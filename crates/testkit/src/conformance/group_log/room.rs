@@ -5,7 +5,8 @@ use std::sync::Arc;
 use sealroom_domain::{
     EncryptedContent, Entry, EntryBody, GroupId, RemovalReason, Role, Seq, UserId,
     ports::{
-        Appended, Cursor, GroupLog, Guard, Memberships, NewBody, NewEntry, Page, PageLimit, RefusedEntry,
+        Appended, Cursor, GroupLog, Guard, MemberLimits, Memberships, NewBody, NewEntry, Page, PageLimit,
+        RefusedEntry,
     },
 };
 
@@ -131,7 +132,11 @@ pub(super) fn set_member(
         group_id,
         actor_id: actor,
         at: moment(0),
-        body: NewBody::SetMember { user_id: user, role },
+        body: NewBody::SetMember {
+            user_id: user,
+            role,
+            limits: MemberLimits::default(),
+        },
         guard,
     }
 }
