@@ -14,7 +14,7 @@ use std::{
 
 use common::{ADMIN, Seen, World, group, user};
 use sealroom_domain::{GroupId, RemovalReason};
-use sealroom_engine::{ChatOptions, Gone, JoinRequest, Published, Subscriber};
+use sealroom_engine::{ChatOptions, Gone, JoinRequest, Published, Shared, Signal, Subscriber};
 use tokio::time::Instant;
 
 /// A socket whose thread is interrupted just before it is told.
@@ -34,6 +34,10 @@ impl Subscriber for Interrupted {
     }
 
     fn position_lost(&self) {}
+
+    fn signal(&self, _: &Arc<Shared<Signal>>) {}
+
+    fn revoked(&self) {}
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

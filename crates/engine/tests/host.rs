@@ -44,10 +44,8 @@ impl Hosted {
         let clock = Arc::new(FixedClock::new(Timestamp::from_secs(1_700_000_000)));
         let ports = Ports {
             log: Arc::new(Faulty::<dyn GroupLog>::new(log.clone(), &log_faults)),
-            groups: Arc::new(store.clone()),
             memberships: Arc::new(Faulty::<dyn Memberships>::new(memberships, &asked)),
-            users: Arc::new(store.clone()),
-            clock: clock.clone(),
+            ..Ports::on(&store, clock.clone())
         };
         let options = ChatOptions {
             membership_keeper: MembershipKeeper::Host,

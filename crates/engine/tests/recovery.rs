@@ -247,8 +247,8 @@ fn check_socket(socket: &Socket, log: &[Entry], ended: bool) {
             }
             Seen::Sent(seq) => assert_eq!(sender(log, seq), Some(user_id)),
             Seen::Removed(_) | Seen::Left => next = None,
-            Seen::JoinRefused => {}
-            Seen::Lost => return,
+            Seen::JoinRefused | Seen::Signal(_) => {}
+            Seen::Lost | Seen::Revoked => return,
         }
     }
     let stalled = socket.recorder.stalled.load(Ordering::Relaxed);

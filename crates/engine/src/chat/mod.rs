@@ -63,6 +63,25 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
 }
 
+impl Ports {
+    /// One store for everything that it answers, without accounts.
+    pub fn on<S>(store: &S, clock: Arc<dyn Clock>) -> Self
+    where
+        S: GroupLog + Groups + Memberships + Users + ReadMarks + Upkeep + Clone + 'static,
+    {
+        Self {
+            log: Arc::new(store.clone()),
+            groups: Arc::new(store.clone()),
+            memberships: Arc::new(store.clone()),
+            users: Arc::new(store.clone()),
+            read_marks: Arc::new(store.clone()),
+            upkeep: Arc::new(store.clone()),
+            accounts: None,
+            clock,
+        }
+    }
+}
+
 /// Who keeps the memberships.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum MembershipKeeper {

@@ -15,11 +15,13 @@ use sealroom_domain::{
     DisplayName, EncryptedContent, Entry, GroupId, GroupName, LogId, Principal, RemovalReason, Role, Seq,
     Timestamp, UserId,
     ports::{
-        Appended, Cursor, GroupLog, Groups, Memberships, NewEntry, Page, PageLimit, RefusedEntry, StoreError,
+        Appended, Cursor, GroupLog, Groups, Memberships, MessagesPage, NewEntry, Page, PageLimit,
+        RefusedEntry, StoreError,
     },
 };
 use sealroom_engine::{
-    Actor, Chat, ChatOptions, Gone, Joined, MessageDraft, Ports, Published, Sent, Session, Subscriber,
+    Actor, Chat, ChatOptions, Gone, Joined, MessageDraft, Ports, Published, Sent, Session, Shared, Signal,
+    Subscriber,
 };
 use sealroom_testkit::memory::{FixedClock, MemoryStore};
 
@@ -154,6 +156,16 @@ impl GroupLog for SlowLog {
         page
     }
 
+    async fn messages(
+        &self,
+        group_id: GroupId,
+        cursor: Cursor,
+        limit: PageLimit,
+    ) -> Result<Option<MessagesPage>, StoreError> {
+        self.check()?;
+        self.store.messages(group_id, cursor, limit).await
+    }
+
     async fn heads(&self, groups: &[GroupId]) -> Result<Vec<(GroupId, Seq)>, StoreError> {
         self.pause().await;
         self.check()?;
@@ -220,7 +232,9 @@ pub enum Seen {
     Sent(Seq),
     Left,
     Removed(RemovalReason),
+    Signal(Signal),
     Lost,
+    Revoked,
 }
 
 /// A socket that writes down what it gets, and that stops taking anything when it is told to.
@@ -251,6 +265,14 @@ impl Subscriber for Recorder {
         Ok(())
     }
 
+    fn signal(&self, signal: &Arc<Shared<Signal>>) {
+        self.note(Seen::Signal(*signal.value()));
+    }
+
+    fn revoked(&self) {
+        self.note(Seen::Revoked);
+    }
+
     fn removed_from_group(&self, _: GroupId, reason: RemovalReason) {
         self.note(Seen::Removed(reason));
     }
@@ -271,7 +293,9 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(seed: u64, options: ChatOptions) -> Self {
+    /// Sends are not limited: most tests are faster than any user.
+    pub fn new(seed: u64, mut options: ChatOptions) -> Self {
+        options.limits.sends_per_user = None;
         Self::on(MemoryStore::new(), seed, options)
     }
 
@@ -281,10 +305,9 @@ impl World {
         let clock = Arc::new(FixedClock::new(Timestamp::from_secs(1_700_000_000)));
         let ports = Ports {
             log: log.clone(),
-            groups: Arc::new(store.clone()),
             memberships: Arc::new(SlowMemberships(log.clone())),
-            users: Arc::new(store.clone()),
-            clock: clock.clone(),
+            accounts: Some(Arc::new(store.clone())),
+            ..Ports::on(&store, clock.clone())
         };
         Self {
             chat: Chat::start(ports, options),
@@ -314,19 +337,26 @@ impl World {
             user_id: user(id),
             name: DisplayName::new(format!("user {id}")).ok(),
             scope: None,
+            login_id: None,
             issued_at: None,
             expires_at: Timestamp::from_secs(1_800_000_000),
         }
     }
 
     pub async fn socket(&self, id: i64) -> Socket {
-        let session = self.chat.open_session(Self::principal(id)).await.unwrap();
-        Socket {
+        self.socket_of(Self::principal(id)).await.unwrap()
+    }
+
+    /// A socket that goes by this token.
+    pub async fn socket_of(&self, principal: Principal) -> Result<Socket, sealroom_domain::Refusal> {
+        let socket = Socket {
             chat: self.chat.clone(),
             log: self.log.clone(),
-            session,
+            session: self.chat.open_session(principal).await?,
             recorder: Arc::default(),
-        }
+        };
+        socket.session.attach(&socket.subscriber());
+        Ok(socket)
     }
 
     /// The whole log of a group.
