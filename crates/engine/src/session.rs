@@ -138,14 +138,16 @@ impl Session {
 
     /// Ends it for good, if it goes by a token that `ends` names.
     pub(crate) fn revoke_if(&self, ends: impl FnOnce(Option<Timestamp>, Option<LoginId>) -> bool) {
-        let lease = self.lease.lock();
-        if ends(lease.issued_at, lease.login_id) {
-            self.revoke();
+        let is_ended = {
+            let lease = self.lease.lock();
+            ends(lease.issued_at, lease.login_id)
+        };
+        if is_ended && self.revoked.set() {
+            self.tell_revoked();
         }
     }
 
-    fn revoke(&self) {
-        self.revoked.set();
+    fn tell_revoked(&self) {
         if let Some(socket) = self.socket.get().and_then(Weak::upgrade) {
             socket.revoked();
         }
@@ -160,6 +162,10 @@ impl Session {
     pub fn attach(&self, socket: &Arc<dyn Subscriber>) {
         // A second socket on one session would be a mistake of the transport; the first stays.
         let _ = self.socket.set(Arc::downgrade(socket));
+        if self.is_revoked() {
+            // Its token was taken back before there was anybody to tell.
+            self.tell_revoked();
+        }
     }
 
     /// Tells of a removal, unless the group is joined: then its feed does, at the removal's place.

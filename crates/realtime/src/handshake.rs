@@ -103,7 +103,7 @@ impl Handshake {
             self.tasks.clone(),
         ));
         self.registry.insert(socket.id, client.clone());
-        let handler = EventHandler::new(client.clone());
+        let handler = EventHandler::new(client.clone(), self.verifier.clone());
         client.session.attach(handler.subscriber());
         socket.on_fallback(handler);
         let registry = self.registry.clone();
@@ -126,7 +126,8 @@ fn opened_over(socket: &Socket) -> Option<ConnectionRef> {
         .flatten()
 }
 
-fn refused_token(error: &TokenError) -> Refusal {
+/// The refusal of a token.
+pub(crate) fn refused_token(error: &TokenError) -> Refusal {
     if let TokenError::Unavailable { source } = error {
         tracing::warn!(cause = %source, "a token could not be verified");
         return Refusal::unavailable();

@@ -9,7 +9,7 @@ use crate::{RealtimeOptions, registry::Registry, socket::ClientSocket};
 
 const ROUND: Duration = Duration::from_secs(1);
 
-/// Ends sockets whose token is over, closes those whose peer takes nothing, forgets those that are gone.
+/// Tells sockets whose token is about to end, ends those whose token is over, closes those whose peer takes nothing, forgets those that are gone.
 pub(crate) async fn watch(registry: Arc<Registry>, options: Arc<RealtimeOptions>, stop: CancellationToken) {
     while stop
         .run_until_cancelled(tokio::time::sleep(ROUND))
@@ -38,6 +38,9 @@ fn look_at(socket: &Arc<ClientSocket>, options: &RealtimeOptions, now: Timestamp
     if now >= socket.session.expires_at().plus(options.lease_grace) {
         socket.end("its token is over");
         return;
+    }
+    if socket.session.tell_expiring(now, options.expiring_ahead) {
+        socket.token_expiring();
     }
     let stalled = socket
         .connection()

@@ -19,6 +19,8 @@ pub struct RealtimeOptions {
     pub ping_interval: Duration,
     /// How long a client may take to answer a ping. 20 s.
     pub ping_timeout: Duration,
+    /// How long before the end of its token a socket is told. 1 min.
+    pub expiring_ahead: Duration,
     /// How long after the end of its token a socket may still refresh it. 10 s.
     pub lease_grace: Duration,
     /// Web pages that may connect.
@@ -35,6 +37,7 @@ impl Default for RealtimeOptions {
             receive_timeout: Duration::from_secs(15),
             ping_interval: Duration::from_secs(25),
             ping_timeout: Duration::from_secs(20),
+            expiring_ahead: Duration::from_mins(1),
             lease_grace: Duration::from_secs(10),
             allowed_origins: AllowedOrigins::default(),
         }

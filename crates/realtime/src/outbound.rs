@@ -18,6 +18,9 @@ pub(crate) struct Outbound {
     connection: RwLock<Option<(ConnectionRef, u64)>>,
 }
 
+/// A healthy client takes as much within a moment.
+const BUSY_BYTES: u64 = 64 * 1024;
+
 /// The socket has more waiting than it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TooSlow;
@@ -60,6 +63,12 @@ impl Outbound {
         } else {
             Ok(())
         }
+    }
+
+    /// Whether so much waits already that what can be left out should be.
+    pub(crate) fn is_busy(&self) -> bool {
+        let waiting = self.handed.load(Ordering::Relaxed).saturating_sub(self.left());
+        waiting > BUSY_BYTES.min(self.limit / 4)
     }
 
     /// A polling response took these bytes away.
@@ -123,6 +132,18 @@ mod tests {
         assert_eq!(outbound.hand(98), Ok(()));
         assert_eq!(outbound.hand(98), Ok(()));
         assert_eq!(outbound.hand(98), Err(TooSlow));
+    }
+
+    #[test]
+    fn a_socket_is_busy_long_before_it_is_slow() {
+        let wire = Wire::open();
+        let outbound = websocket(1000, &wire);
+        assert_eq!(outbound.hand(200), Ok(()));
+        assert!(!outbound.is_busy());
+        assert_eq!(outbound.hand(200), Ok(()));
+        assert!(outbound.is_busy());
+        wire.write(300);
+        assert!(!outbound.is_busy());
     }
 
     #[test]

@@ -9,14 +9,21 @@ use std::{
 };
 
 use sealroom_domain::{ErrorCode, GroupId, Refusal, RemovalReason, UserId};
-use sealroom_engine::{Chat, Gone, Published, Session, Subscriber};
+use sealroom_engine::{Chat, Gone, Published, Session, Shared, Signal, Subscriber};
 use sealroom_wire::{RawValue, event_name};
 use serde::Serialize;
 use serde_json::value::to_raw_value;
 use socketioxide::{extract::AckSender, socket::Socket};
 use tokio_util::task::TaskTracker;
 
-use crate::{ConnectionRef, closer::SessionCloser, events::encoding, jobs::Jobs, outbound::Outbound};
+use crate::{
+    ConnectionRef,
+    closer::SessionCloser,
+    events::encoding,
+    jobs::Jobs,
+    notices::{RemovedFromGroup, RequestError, TokenExpiring, encode_signal, signal_name},
+    outbound::Outbound,
+};
 
 /// A socket that passed the handshake.
 #[derive(Debug)]
@@ -31,19 +38,6 @@ pub(crate) struct ClientSocket {
     closer: SessionCloser,
     /// Set for good once its transport was told to close: from then on it takes nothing more.
     closing: AtomicBool,
-}
-
-#[derive(Serialize)]
-struct RequestError<'a> {
-    event: &'a str,
-    code: &'static str,
-    error: &'static str,
-}
-
-#[derive(Serialize)]
-struct RemovedFromGroup {
-    group_id: i64,
-    reason: &'static str,
 }
 
 /// Bytes around an event's name and data: 4, 2, the brackets, the quotes and the comma.
@@ -122,12 +116,12 @@ impl ClientSocket {
 
     /// Tells that a request without an ack id was refused.
     pub(crate) fn request_error(&self, event: &str, refusal: &Refusal) {
-        let error = RequestError {
-            event,
-            code: refusal.code.as_str(),
-            error: refusal.text(),
-        };
-        self.emit("request_error", &error);
+        self.emit("request_error", &RequestError::new(event, refusal));
+    }
+
+    /// Tells that the token is about to end.
+    pub(crate) fn token_expiring(&self) {
+        self.emit("token_expiring", &TokenExpiring::new(self.session.expires_at()));
     }
 
     /// Closes the transport at once: the client comes back by itself and recovers.
@@ -185,12 +179,23 @@ impl Subscriber for ClientSocket {
         Ok(())
     }
 
+    fn signal(&self, signal: &Arc<Shared<Signal>>) {
+        if self.outbound.is_busy() {
+            return;
+        }
+        let raw = signal.encoding(encode_signal).and_then(Option::as_deref);
+        if let Some(raw) = raw {
+            // A socket that cannot take it is closed by the attempt.
+            let _ = self.emit_raw(signal_name(*signal.value()), raw);
+        }
+    }
+
+    fn revoked(&self) {
+        self.end("its token was taken back");
+    }
+
     fn removed_from_group(&self, group_id: GroupId, reason: RemovalReason) {
-        let event = RemovedFromGroup {
-            group_id: group_id.get(),
-            reason: reason.as_str(),
-        };
-        self.emit("removed_from_group", &event);
+        self.emit("removed_from_group", &RemovedFromGroup::new(group_id, reason));
     }
 
     fn position_lost(&self) {

@@ -52,6 +52,16 @@ pub fn limit(field: &'static str, raw: Raw<'_>) -> Result<Option<usize>, Invalid
     })
 }
 
+/// `true` or `false`.
+pub fn boolean(field: &'static str, raw: Raw<'_>) -> Result<Option<bool>, Invalid> {
+    match raw.map(RawValue::get) {
+        None => Ok(None),
+        Some("true") => Ok(Some(true)),
+        Some("false") => Ok(Some(false)),
+        Some(_) => Err(Refusal::invalid(field)),
+    }
+}
+
 /// A member's role.
 pub fn role(field: &'static str, raw: Raw<'_>) -> Result<Option<Role>, Invalid> {
     let Some(name) = text(field, raw)? else {

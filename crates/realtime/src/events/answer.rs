@@ -2,9 +2,9 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use sealroom_domain::{GroupId, Refusal};
+use sealroom_domain::{GroupId, Refusal, Timestamp, ports::MarkedRead};
 use sealroom_engine::{EntriesPage, Joined, Published, Sent};
-use sealroom_wire::{EventEntry, LogEntry, RawValue, RefusalBody};
+use sealroom_wire::{EventEntry, LogEntry, RawValue, RefusalBody, rfc3339};
 use serde::Serialize;
 use serde_json::value::to_raw_value;
 use socketioxide::{
@@ -144,6 +144,64 @@ impl<'a> SendAck<'a> {
             message: encoding(&sent.message)?,
             duplicate: sent.duplicate,
         })
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct EntryAck<'a> {
+    success: bool,
+    entry: LogEntry<'a>,
+}
+
+impl<'a> EntryAck<'a> {
+    pub(crate) fn new(published: &'a Published) -> Self {
+        Self {
+            success: true,
+            entry: LogEntry(published.entry()),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct ReadAck {
+    success: bool,
+    read_seq: i64,
+    unread: i64,
+}
+
+impl ReadAck {
+    pub(crate) fn new(marked: MarkedRead) -> Self {
+        Self {
+            success: true,
+            read_seq: marked.read.get(),
+            unread: marked.unread(),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct DoneAck {
+    success: bool,
+}
+
+impl DoneAck {
+    pub(crate) const fn new() -> Self {
+        Self { success: true }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct RefreshAck {
+    success: bool,
+    expires_at: String,
+}
+
+impl RefreshAck {
+    pub(crate) fn new(expires_at: Timestamp) -> Self {
+        Self {
+            success: true,
+            expires_at: rfc3339(expires_at),
+        }
     }
 }
 

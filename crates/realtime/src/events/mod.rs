@@ -6,8 +6,12 @@ mod requests;
 
 use std::sync::Arc;
 
-use sealroom_domain::{ErrorCode, Refusal};
-use sealroom_engine::{JoinRequest, MessageDraft, Subscriber};
+use sealroom_domain::{
+    ErrorCode, Principal, Refusal,
+    ports::{TokenError, TokenVerifier},
+};
+use sealroom_engine::{EventVerdict, JoinRequest, MessageDraft, Published, Reply, Subscriber};
+use serde::Serialize;
 use socketioxide::{
     adapter::LocalAdapter,
     handler::{MessageHandler, Value},
@@ -17,11 +21,12 @@ use tokio::time::{Duration, Instant};
 
 pub(crate) use self::answer::encoding;
 use self::{
-    answer::{Answer, EntriesAck, JoinAck, LeaveAck, SendAck},
+    answer::{Answer, DoneAck, EntriesAck, EntryAck, JoinAck, LeaveAck, ReadAck, RefreshAck, SendAck},
     packet::Packet,
-    requests::{EntriesRequest, Request},
+    requests::{EntriesRequest, Request, Token},
 };
 use crate::{
+    handshake::refused_token,
     jobs::Job,
     socket::{ClientSocket, rate_limited},
 };
@@ -35,13 +40,15 @@ const DEADLINE: Duration = Duration::from_millis(4500);
 pub(crate) struct EventHandler {
     client: Arc<ClientSocket>,
     subscriber: Arc<dyn Subscriber>,
+    verifier: Arc<dyn TokenVerifier>,
 }
 
 impl EventHandler {
-    pub(crate) fn new(client: Arc<ClientSocket>) -> Self {
+    pub(crate) fn new(client: Arc<ClientSocket>, verifier: Arc<dyn TokenVerifier>) -> Self {
         Self {
             subscriber: client.clone(),
             client,
+            verifier,
         }
     }
 
@@ -54,32 +61,77 @@ impl MessageHandler<LocalAdapter, EventHandler> for EventHandler {
     fn call(&self, socket: Arc<Socket>, value: Value, ack_id: Option<i64>) {
         let packet = Packet::read(&value);
         let answer = Answer::new(self.client.clone(), &socket, &packet.event, ack_id);
-        let limits = self.client.chat.limits();
-        let request = self
-            .client
-            .chat
-            .check_lease(&self.client.session)
-            .and_then(|()| Request::read(&packet.event, packet.payload, limits.content_bytes));
-        match request {
-            Ok(Request::Send(draft)) => self.send(draft, answer),
-            Ok(Request::Join(join)) => self.join(join, answer),
-            Ok(Request::Leave(group_id)) => {
-                let client = self.client.clone();
-                self.queue(answer, move |answer, _deadline| async move {
-                    let left = client.chat.leave(&client.session, group_id);
-                    match left {
-                        Ok(()) => answer.accept(&LeaveAck::new(group_id)),
-                        Err(refusal) => answer.refuse(&refusal),
-                    }
-                });
+        match self.admit(&packet.event) {
+            EventVerdict::Allowed => {}
+            EventVerdict::Refused(refusal) => return answer.refuse(&refusal),
+            EventVerdict::Flood(refusal) => {
+                answer.refuse(&refusal);
+                return self.client.close_transport("it asks too much");
             }
-            Ok(Request::Entries(request)) => self.entries(request, answer),
+        }
+        let limits = self.client.chat.limits();
+        match Request::read(&packet.event, packet.payload, limits.content_bytes) {
+            Ok(request) => self.serve(request, answer),
             Err(refusal) => answer.refuse(&refusal),
         }
     }
 }
 
 impl EventHandler {
+    /// Whether a request is looked at at all.
+    fn admit(&self, event: &str) -> EventVerdict {
+        if event != Request::SEND {
+            match self.client.session.count_event() {
+                EventVerdict::Allowed => {}
+                refused => return refused,
+            }
+        }
+        match self.client.chat.check_lease(&self.client.session) {
+            Err(refusal) if event != Request::REFRESH || refusal.code != ErrorCode::TokenExpired => {
+                EventVerdict::Refused(refusal)
+            }
+            _ => EventVerdict::Allowed,
+        }
+    }
+
+    fn serve(&self, request: Request, answer: Answer) {
+        match request {
+            Request::Send(draft) => self.send(draft, answer),
+            Request::Edit(edit) => {
+                let session = &self.client.session;
+                self.client.chat.edit(session, edit, entry_reply(answer));
+            }
+            Request::Delete(group_id, target_seq) => {
+                let session = &self.client.session;
+                self.client
+                    .chat
+                    .delete(session, group_id, target_seq, entry_reply(answer));
+            }
+            Request::Join(join) => self.join(join, answer),
+            Request::Leave(group_id) => self.ask(answer, move |client| async move {
+                client.chat.leave(&client.session, group_id)?;
+                Ok(LeaveAck::new(group_id))
+            }),
+            Request::Entries(request) => self.entries(request, answer),
+            Request::MarkRead(group_id, seq) => self.ask(answer, move |client| async move {
+                let marked = client.chat.session_mark_read(&client.session, group_id, seq);
+                marked.await.map(ReadAck::new)
+            }),
+            Request::Typing(group_id, is_typing) => self.ask(answer, move |client| async move {
+                client.chat.typing(&client.session, group_id, is_typing).await?;
+                Ok(DoneAck::new())
+            }),
+            Request::Refresh(token) => {
+                let verifier = self.verifier.clone();
+                self.ask(answer, move |client| async move {
+                    let principal = verified(&*verifier, &token).await?;
+                    let expires_at = client.chat.refresh(&client.session, principal).await?;
+                    Ok(RefreshAck::new(expires_at))
+                });
+            }
+        }
+    }
+
     fn send(&self, draft: MessageDraft, answer: Answer) {
         let reply = Box::new(move |sent: Result<_, Refusal>| match sent {
             Ok(sent) => match SendAck::new(&sent) {
@@ -118,9 +170,23 @@ impl EventHandler {
             let read = client
                 .chat
                 .session_entries(&client.session, group_id, cursor, limit);
-            let page = tokio::time::timeout_at(deadline, read).await;
-            match page.unwrap_or_else(|_elapsed| Err(Refusal::unavailable())) {
+            match in_time(read, deadline).await {
                 Ok(page) => answer.accept(&EntriesAck::new(&page)),
+                Err(refusal) => answer.refuse(&refusal),
+            }
+        });
+    }
+
+    /// Queues a request whose answer is an ack of its own.
+    fn ask<A, F>(&self, answer: Answer, request: impl FnOnce(Arc<ClientSocket>) -> F + Send + 'static)
+    where
+        A: Serialize,
+        F: Future<Output = Result<A, Refusal>> + Send + 'static,
+    {
+        let client = self.client.clone();
+        self.queue(answer, move |answer, deadline| async move {
+            match in_time(request(client), deadline).await {
+                Ok(ack) => answer.accept(&ack),
                 Err(refusal) => answer.refuse(&refusal),
             }
         });
@@ -147,4 +213,29 @@ impl EventHandler {
             answer.refuse(&rate_limited());
         }
     }
+}
+
+/// Answers with the entry that a request became.
+fn entry_reply(answer: Answer) -> Reply<Arc<Published>> {
+    Box::new(move |written| match written {
+        Ok(entry) => answer.accept(&EntryAck::new(&entry)),
+        Err(refusal) => answer.refuse(&refusal),
+    })
+}
+
+/// Who a token speaks for that an open socket wants to go by. What is wrong with one is not told apart.
+async fn verified(verifier: &dyn TokenVerifier, token: &Token) -> Result<Principal, Refusal> {
+    let answer = verifier.verify(&token.0).await;
+    answer.map_err(|error| match error {
+        TokenError::Unavailable { .. } => refused_token(&error),
+        _ => ErrorCode::TokenInvalid.into(),
+    })
+}
+
+async fn in_time<T>(
+    request: impl Future<Output = Result<T, Refusal>>,
+    deadline: Instant,
+) -> Result<T, Refusal> {
+    let answered = tokio::time::timeout_at(deadline, request).await;
+    answered.unwrap_or_else(|_elapsed| Err(Refusal::unavailable()))
 }

@@ -1,7 +1,9 @@
 //! Events and what they ask for.
 
-use sealroom_domain::{ErrorCode, GroupId, Refusal, ports::Cursor};
-use sealroom_engine::{JoinRequest, MessageDraft};
+use std::fmt;
+
+use sealroom_domain::{ErrorCode, GroupId, Refusal, Seq, ports::Cursor};
+use sealroom_engine::{JoinRequest, MessageDraft, MessageEdit};
 use sealroom_wire::{RawValue, fields};
 use serde::Deserialize;
 
@@ -11,7 +13,21 @@ pub(crate) enum Request {
     Join(JoinRequest),
     Leave(GroupId),
     Send(MessageDraft),
+    Edit(MessageEdit),
+    Delete(GroupId, Seq),
     Entries(EntriesRequest),
+    MarkRead(GroupId, Seq),
+    Typing(GroupId, bool),
+    Refresh(Token),
+}
+
+/// A token that a client wants to go by. Never printed.
+pub(crate) struct Token(pub(crate) String);
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token([redacted])")
+    }
 }
 
 /// A page that a client asks for.
@@ -43,19 +59,46 @@ struct Keys<'a> {
     log_id: Key<'a>,
     #[serde(borrow)]
     limit: Key<'a>,
+    #[serde(borrow)]
+    seq: Key<'a>,
+    #[serde(borrow)]
+    is_typing: Key<'a>,
+    #[serde(borrow)]
+    token: Key<'a>,
 }
 
 impl Request {
     /// The events that there are.
-    pub(crate) const EVENTS: [&'static str; 4] = ["join_group", "leave_group", "send_message", "get_entries"];
+    pub(crate) const EVENTS: [&'static str; 9] = [
+        "join_group",
+        "leave_group",
+        Self::SEND,
+        "edit_message",
+        "delete_message",
+        "get_entries",
+        "mark_read",
+        "typing",
+        Self::REFRESH,
+    ];
+
+    /// The event that has a rate of its own.
+    pub(crate) const SEND: &'static str = "send_message";
+
+    /// The event that is served after the end of a token.
+    pub(crate) const REFRESH: &'static str = "refresh_token";
 
     /// Reads an event.
     pub(crate) fn read(event: &str, payload: Key<'_>, content_bytes: usize) -> Result<Self, Refusal> {
         match event {
             "join_group" => Keys::read(payload)?.join(),
             "leave_group" => Ok(Self::Leave(Keys::read(payload)?.group()?)),
-            "send_message" => Keys::read(payload)?.send(content_bytes),
+            Self::SEND => Keys::read(payload)?.send(content_bytes),
+            "edit_message" => Keys::read(payload)?.edit(content_bytes),
+            "delete_message" => Keys::read(payload)?.delete(),
             "get_entries" => Keys::read(payload)?.entries(),
+            "mark_read" => Keys::read(payload)?.mark_read(),
+            "typing" => Keys::read(payload)?.typing(),
+            Self::REFRESH => Keys::read(payload)?.refresh(),
             _ => Err(ErrorCode::UnknownEvent.into()),
         }
     }
@@ -75,6 +118,10 @@ impl<'a> Keys<'a> {
         fields::required("group_id", fields::group_id("group_id", self.group_id)?)
     }
 
+    fn place(&self) -> Result<Seq, Refusal> {
+        fields::required("seq", fields::seq("seq", self.seq)?)
+    }
+
     fn join(&self) -> Result<Request, Refusal> {
         Ok(Request::Join(JoinRequest {
             group_id: self.group()?,
@@ -91,6 +138,37 @@ impl<'a> Keys<'a> {
             client_message_id: fields::client_message_id("client_message_id", self.client_message_id)?,
             key_epoch: fields::key_epoch("key_epoch", self.key_epoch)?,
         }))
+    }
+
+    fn edit(&self, content_bytes: usize) -> Result<Request, Refusal> {
+        Ok(Request::Edit(MessageEdit {
+            group_id: self.group()?,
+            target_seq: self.place()?,
+            content: fields::content("encrypted_content", self.encrypted_content, content_bytes)?,
+            key_epoch: fields::key_epoch("key_epoch", self.key_epoch)?,
+        }))
+    }
+
+    fn delete(&self) -> Result<Request, Refusal> {
+        Ok(Request::Delete(self.group()?, self.place()?))
+    }
+
+    fn mark_read(&self) -> Result<Request, Refusal> {
+        Ok(Request::MarkRead(self.group()?, self.place()?))
+    }
+
+    fn typing(&self) -> Result<Request, Refusal> {
+        let group_id = self.group()?;
+        let is_typing = fields::boolean("is_typing", self.is_typing)?;
+        Ok(Request::Typing(
+            group_id,
+            fields::required("is_typing", is_typing)?,
+        ))
+    }
+
+    fn refresh(&self) -> Result<Request, Refusal> {
+        let token = fields::required("token", fields::text("token", self.token)?)?;
+        Ok(Request::Refresh(Token(token.into_owned())))
     }
 
     fn entries(&self) -> Result<Request, Refusal> {
