@@ -104,8 +104,8 @@ impl<T: Serialize> IntoResponse for Page<T> {
 
 impl<T: ToSchema> Describe for Page<T> {
     fn describe(spec: &mut Spec) {
-        let links = "`rel=\"next\"`: the page that follows in the direction of reading, where there is one. \
-                     `rel=\"prev\"`: the page on the other side. Both keep `limit`.";
+        let links = "`rel=\"next\"`: the page of newer entries, `rel=\"prev\"`: that of older ones, each where there are \
+                     any. Both keep `limit`.";
         let mut answer = kept(json::<T>(spec, "A page, in the order of `seq`."));
         answer.headers.insert(LINK_NAME.to_owned(), header(links).into());
         spec.answer(StatusCode::OK, answer);

@@ -12,7 +12,7 @@ use axum::{
         HeaderMap, HeaderValue, Method, StatusCode,
         header::{
             ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG,
-            IF_NONE_MATCH, VARY,
+            IF_NONE_MATCH, LINK, VARY,
         },
     },
     middleware::Next,
@@ -70,6 +70,7 @@ pub(crate) async fn layer(request: Request, next: Next) -> Response {
         let headers = response.headers_mut();
         headers.remove(CONTENT_TYPE);
         headers.remove(CONTENT_LENGTH);
+        headers.remove(LINK);
         *response.body_mut() = Body::empty();
         return response;
     }

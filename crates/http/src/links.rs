@@ -10,18 +10,17 @@ use crate::input::query::PageQuery;
 
 /// The `Link` header of a page, where there is any page beside it.
 ///
-/// `next` goes on in the direction of reading, which is that of the cursor and backwards without one; `prev` goes the
-/// other way. A page without entries leads nowhere. Before the first message of a group there may be other entries, so
-/// the page of messages that `prev` leads to may be empty.
+/// `next` leads to newer entries and `prev` to older ones, whatever the page's own cursor: the order of a log is that
+/// of its `seq`. A page without entries leads nowhere. Before the first message of a group there may be other entries,
+/// so the page of messages that `prev` leads to may be empty.
 pub(crate) fn links(path: &str, query: &PageQuery, page: &EntriesPage) -> Option<HeaderValue> {
     let (first, last) = (page.entries.first()?.seq, page.entries.last()?.seq);
-    let older = Cursor::Before(first);
-    let newer = Cursor::After(last);
-    let (next, prev) = match query.cursor {
-        Cursor::After(_) => (newer, (first > Seq::ZERO.next()).then_some(older)),
-        Cursor::Before(_) | Cursor::Newest => (older, (last < page.head).then_some(newer)),
+    let (has_newer, has_older) = match query.cursor {
+        Cursor::After(_) => (page.has_more, first > Seq::ZERO.next()),
+        Cursor::Before(_) | Cursor::Newest => (last < page.head, page.has_more),
     };
-    let next = page.has_more.then_some(next);
+    let next = has_newer.then_some(Cursor::After(last));
+    let prev = has_older.then_some(Cursor::Before(first));
     let mut text = String::new();
     for (cursor, rel) in [(next, "next"), (prev, "prev")] {
         let Some(cursor) = cursor else { continue };

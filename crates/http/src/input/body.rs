@@ -198,13 +198,16 @@ impl<'de> Visitor<'de> for MembersVisitor {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use axum::http::HeaderValue;
 
     use super::*;
 
+    static LIMITS: LazyLock<Limits> = LazyLock::new(Limits::default);
+
     fn read(json: &str) -> Result<[Option<&str>; 2], Refusal> {
-        let limits = Limits::default();
-        let object = Object::parse(json.as_bytes(), &["a", "b"], &limits)?;
+        let object = Object::parse(json.as_bytes(), &["a", "b"], &LIMITS)?;
         Ok(["a", "b"].map(|key| object.get(key).map(RawValue::get)))
     }
 
@@ -253,7 +256,7 @@ mod tests {
                 "{bad}"
             );
         }
-        assert!(Object::parse(b"{\"a\":\"\xff\"}", &["a"], &Limits::default()).is_err());
+        assert!(Object::parse(b"{\"a\":\"\xff\"}", &["a"], &LIMITS).is_err());
         let deep = format!("{{\"a\":{}{}}}", "[".repeat(60_000), "]".repeat(60_000));
         assert!(read(&deep).is_ok(), "what is not looked into is only skipped");
     }

@@ -263,10 +263,8 @@ mod tests {
     }
 
     fn read(json: &str) -> Result<Sample, Refusal> {
-        let limits = Limits {
-            content_bytes: 4,
-            ..Limits::default()
-        };
+        let mut limits = Limits::default();
+        limits.content_bytes = 4;
         Sample::read(&Object::parse(json.as_bytes(), Sample::KEYS, &limits)?)
     }
 
