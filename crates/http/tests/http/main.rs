@@ -10,6 +10,7 @@
 mod callers;
 mod contract;
 mod cors;
+mod docs;
 mod every_route;
 mod failures;
 mod inputs;
