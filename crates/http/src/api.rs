@@ -8,10 +8,7 @@ use std::{
     },
 };
 
-use axum::{
-    Router, middleware,
-    routing::{any, get, put},
-};
+use axum::{Router, http::HeaderValue, middleware, routing::any};
 use parking_lot::Mutex;
 use sealroom_domain::{
     ErrorCode, Extra, Refusal,
@@ -21,7 +18,9 @@ use sealroom_engine::Chat;
 use tokio::time::{Duration, Instant};
 
 use crate::{
-    HttpOptions, guards, problem,
+    HttpOptions, guards,
+    openapi::Routes,
+    problem,
     routes::{groups, log, me, members, users},
 };
 
@@ -31,7 +30,7 @@ pub(crate) struct Api {
     pub(crate) chat: Arc<Chat>,
     pub(crate) verifier: Arc<dyn TokenVerifier>,
     pub(crate) options: HttpOptions,
-    defects: AtomicU64,
+    request_ids: AtomicU64,
     last_unverified: Mutex<Option<Instant>>,
 }
 
@@ -44,7 +43,7 @@ impl Api {
             chat,
             verifier,
             options,
-            defects: AtomicU64::new(0),
+            request_ids: AtomicU64::new(0),
             last_unverified: Mutex::new(None),
         })
     }
@@ -64,27 +63,37 @@ impl Api {
 
     /// The refusal for a defect in this crate, which the log names by the same id.
     pub(crate) fn defect(&self, what: &'static str) -> Refusal {
-        let number = self.defects.fetch_add(1, Ordering::Relaxed);
-        let request_id = format!("{:x}-http-{number:x}", self.chat.clock().now().as_micros());
+        let request_id = self.new_id();
         tracing::error!(request_id, what, "request failed");
         Refusal::new(ErrorCode::Internal).with(Extra::RequestId(request_id.into()))
     }
+
+    /// The id of a request that has none of its own.
+    pub(crate) fn new_request_id(&self) -> HeaderValue {
+        // Digits and a hyphen are always a header's value.
+        HeaderValue::from_str(&self.new_id()).unwrap_or(HeaderValue::from_static("unknown"))
+    }
+
+    /// Unique in this process, and but for chance in all.
+    fn new_id(&self) -> String {
+        let number = self.request_ids.fetch_add(1, Ordering::Relaxed);
+        format!("{:x}-http-{number:x}", self.chat.clock().now().as_micros())
+    }
+}
+
+/// Every route under [`crate::openapi::API`], with what is said of it.
+pub(crate) fn declared() -> Routes<Arc<Api>> {
+    me::routes()
+        .merge(groups::routes())
+        .merge(members::routes())
+        .merge(log::routes())
+        .merge(users::routes())
 }
 
 /// All routes under `/api`, with their time limit.
 pub(crate) fn routes(api: &Arc<Api>) -> Router {
-    Router::new()
-        .route("/api/v1/me", get(me::get))
-        .route("/api/v1/users/{user_id}", put(users::put))
-        .route("/api/v1/groups", get(groups::list).post(groups::create))
-        .route("/api/v1/groups/{group_id}", get(groups::get).put(groups::put))
-        .route("/api/v1/groups/{group_id}/members", get(members::list))
-        .route(
-            "/api/v1/groups/{group_id}/members/{user_id}",
-            put(members::put).delete(members::delete),
-        )
-        .route("/api/v1/groups/{group_id}/messages", get(log::messages))
-        .route("/api/v1/groups/{group_id}/entries", get(log::entries))
+    declared()
+        .into_router()
         .method_not_allowed_fallback(problem::method_not_allowed)
         .route("/api/{*rest}", any(problem::not_found))
         .layer(middleware::from_fn_with_state(api.clone(), guards::time_limit))

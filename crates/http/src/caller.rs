@@ -9,7 +9,11 @@ use axum::{
 use sealroom_domain::{ErrorCode, Principal, Refusal, ports::Profile};
 use sealroom_engine::Actor;
 
-use crate::{api::Api, problem::Problem};
+use crate::{
+    api::Api,
+    openapi::{Describe, Spec},
+    problem::Problem,
+};
 
 /// Who the verified token of a request speaks for. Nothing else in this crate makes an [`Actor`].
 #[derive(Debug)]
@@ -49,6 +53,20 @@ impl FromRequestParts<Arc<Api>> for Caller {
             principal,
             profile,
         })
+    }
+}
+
+impl Describe for Caller {
+    fn describe(spec: &mut Spec) {
+        spec.needs_token();
+        spec.refuses(&[
+            ErrorCode::TokenMissing,
+            ErrorCode::TokenInvalid,
+            ErrorCode::TokenExpired,
+            ErrorCode::TokenRevoked,
+            ErrorCode::Unavailable,
+            ErrorCode::ShuttingDown,
+        ]);
     }
 }
 

@@ -2,26 +2,95 @@
 
 use std::sync::Arc;
 
-use axum::{extract::State, http::StatusCode};
+use axum::{
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
 use tokio::{
     sync::Mutex,
     time::{Instant, timeout},
 };
+use utoipa::openapi;
 
-use crate::{READINESS_FRESH, READINESS_LIMIT, Readiness};
+use crate::{
+    READINESS_FRESH, READINESS_LIMIT, Readiness,
+    openapi::{Describe, Routes, Spec, Words},
+};
+
+pub(crate) fn routes() -> Routes<Arc<ReadinessGate>> {
+    Routes::new("Probes", "")
+        .get(
+            "/healthz",
+            healthz,
+            Words {
+                id: "isAlive",
+                does: "Whether the process serves",
+                details: "",
+                refuses: &[],
+            },
+        )
+        .get(
+            "/readyz",
+            readyz,
+            Words {
+                id: "isReady",
+                does: "Whether the server can do its work",
+                details: "The store was asked within the last 250 ms, or is asked now.",
+                refuses: &[],
+            },
+        )
+}
 
 /// The process serves.
-pub(crate) async fn healthz() -> &'static str {
-    "ok\n"
+async fn healthz() -> Alive {
+    Alive
 }
 
 /// The process can do its work.
-pub(crate) async fn readyz(State(gate): State<Arc<ReadinessGate>>) -> (StatusCode, &'static str) {
-    if gate.is_ready().await {
-        (StatusCode::OK, "ready\n")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
+async fn readyz(State(gate): State<Arc<ReadinessGate>>) -> Ready {
+    Ready(gate.is_ready().await)
+}
+
+struct Alive;
+
+struct Ready(bool);
+
+impl IntoResponse for Alive {
+    fn into_response(self) -> Response {
+        "ok\n".into_response()
     }
+}
+
+impl IntoResponse for Ready {
+    fn into_response(self) -> Response {
+        if self.0 {
+            "ready\n".into_response()
+        } else {
+            (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response()
+        }
+    }
+}
+
+impl Describe for Alive {
+    fn describe(spec: &mut Spec) {
+        spec.answer(StatusCode::OK, text("It does."));
+    }
+}
+
+impl Describe for Ready {
+    fn describe(spec: &mut Spec) {
+        spec.answer(StatusCode::OK, text("It can."));
+        spec.answer(StatusCode::SERVICE_UNAVAILABLE, text("It cannot."));
+    }
+}
+
+fn text(description: &str) -> openapi::Response {
+    let mut answer = openapi::Response::new(description);
+    let schema = openapi::ObjectBuilder::new().schema_type(openapi::schema::Type::String);
+    let content = openapi::Content::new(Some(schema));
+    answer.content.insert("text/plain".to_owned(), content.into());
+    answer
 }
 
 /// Keeps the store from being asked more often than an answer lasts, however many ask.

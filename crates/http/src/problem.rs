@@ -10,8 +10,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use sealroom_domain::{ErrorCode, Extra, Refusal};
-use sealroom_wire::extra_fields;
-use serde::{Serialize, Serializer, ser::SerializeMap};
+use sealroom_wire::FurtherKey;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A refusal that is answered with the status of its code.
 #[derive(Debug)]
@@ -50,8 +51,13 @@ pub(crate) async fn method_not_allowed() -> Response {
     answer(StatusCode::METHOD_NOT_ALLOWED, &refusal)
 }
 
+/// What is answered where an answer cannot be written.
+pub(crate) fn internal() -> Problem {
+    ErrorCode::Internal.into()
+}
+
 /// The status of each code.
-const fn status(code: ErrorCode) -> StatusCode {
+pub(crate) const fn status(code: ErrorCode) -> StatusCode {
     match code {
         ErrorCode::InvalidData | ErrorCode::UnknownEvent => StatusCode::BAD_REQUEST,
         ErrorCode::TokenMissing
@@ -81,7 +87,7 @@ fn answer(status: StatusCode, refusal: &Refusal) -> Response {
     if status == StatusCode::UNAUTHORIZED {
         headers.insert(WWW_AUTHENTICATE, challenge(refusal.code));
     }
-    let document = Document { status, refusal };
+    let document = ProblemDocument::of(status, refusal);
     match serde_json::to_vec(&document) {
         Ok(body) => (status, headers, body).into_response(),
         // A map of texts and numbers can always be written.
@@ -103,24 +109,34 @@ fn challenge(code: ErrorCode) -> HeaderValue {
     })
 }
 
-/// The document itself. Its type is `about:blank`, so the title is the status' own phrase (RFC 9457, section 4.2.1).
-struct Document<'a> {
-    status: StatusCode,
-    refusal: &'a Refusal,
+/// What was refused, and why (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct ProblemDocument<'a> {
+    /// Always `about:blank`: the title is the phrase of the status.
+    #[serde(rename = "type")]
+    problem_type: &'a str,
+    title: &'a str,
+    #[schema(minimum = 400, maximum = 599)]
+    status: u16,
+    /// A text for people.
+    detail: &'a str,
+    /// What programs go by.
+    code: &'a str,
+    #[serde(flatten)]
+    further: FurtherKey<'a>,
 }
 
-impl Serialize for Document<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("type", "about:blank")?;
-        map.serialize_entry("title", self.status.canonical_reason().unwrap_or_default())?;
-        map.serialize_entry("status", &self.status.as_u16())?;
-        map.serialize_entry("detail", self.refusal.text())?;
-        map.serialize_entry("code", self.refusal.code.as_str())?;
-        if let Some((key, value)) = extra_fields(self.refusal) {
-            map.serialize_entry(key, &value)?;
+impl<'a> ProblemDocument<'a> {
+    fn of(status: StatusCode, refusal: &'a Refusal) -> Self {
+        Self {
+            problem_type: "about:blank",
+            title: status.canonical_reason().unwrap_or_default(),
+            status: status.as_u16(),
+            detail: refusal.text(),
+            code: refusal.code.as_str(),
+            further: FurtherKey::of(refusal),
         }
-        map.end()
     }
 }
 
@@ -150,10 +166,8 @@ mod tests {
 
     #[test]
     fn a_document_says_what_the_refusal_says() {
-        let document = Document {
-            status: StatusCode::BAD_REQUEST,
-            refusal: &Refusal::invalid("name"),
-        };
+        let refusal = Refusal::invalid("name");
+        let document = ProblemDocument::of(StatusCode::BAD_REQUEST, &refusal);
         assert_eq!(
             serde_json::to_string(&document).unwrap(),
             r#"{"type":"about:blank","title":"Bad Request","status":400,"detail":"Invalid data","code":"invalid_data","field":"name"}"#

@@ -17,6 +17,7 @@ use tower_service::Service;
 
 use crate::{
     ConnectionRef, RealtimeOptions,
+    origin::Permission,
     registry::{AlreadyAttached, Registry},
 };
 
@@ -109,9 +110,25 @@ impl Gate {
     where
         B: http_body::Body<Error: std::fmt::Debug, Data: Send> + Send + Unpin + std::fmt::Debug + 'static,
     {
-        if !self.options.allowed_origins.allow(request.headers()) {
+        let Ok(permission) = Permission::of(&self.options.allowed_origins, request.headers()) else {
             return refusal(StatusCode::FORBIDDEN, "Origin not allowed");
-        }
+        };
+        let mut response = if permission.is_asked_for(&request) {
+            let mut response = refusal(StatusCode::NO_CONTENT, "");
+            Permission::preflight(response.headers_mut());
+            response
+        } else {
+            self.serve(request).await
+        };
+        permission.tell(response.headers_mut());
+        response
+    }
+
+    /// Answers a request that may pass.
+    async fn serve<B>(&self, request: Request<B>) -> Response<Body>
+    where
+        B: http_body::Body<Error: std::fmt::Debug, Data: Send> + Send + Unpin + std::fmt::Debug + 'static,
+    {
         let Some(connection) = request.extensions().get::<ConnectionRef>().cloned() else {
             self.tell_once.call_once(|| {
                 tracing::error!(

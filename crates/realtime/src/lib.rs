@@ -25,5 +25,6 @@ mod testing;
 
 pub use connection::{Connection, ConnectionRef};
 pub use gate::{RealtimeLayer, RealtimeService};
-pub use options::{AllowedOrigins, RealtimeOptions};
+pub use options::RealtimeOptions;
 pub use realtime::Realtime;
+pub use sealroom_wire::AllowedOrigins;

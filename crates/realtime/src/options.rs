@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use sealroom_wire::AllowedOrigins;
+
 /// Bounds and times of the transport. The defaults are those of the documentation.
 #[derive(Debug, Clone)]
 pub struct RealtimeOptions {
@@ -42,14 +44,4 @@ impl Default for RealtimeOptions {
             allowed_origins: AllowedOrigins::default(),
         }
     }
-}
-
-/// Web pages that may connect. A request without `Origin` does not come from a page and is accepted.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum AllowedOrigins {
-    /// Pages that this host and port serve.
-    #[default]
-    SameOrigin,
-    /// Pages of these origins and no others, each as browsers write it: `https://app.example`.
-    List(Vec<String>),
 }

@@ -112,7 +112,7 @@ impl Server {
                 store: store.clone(),
                 chat: chat.clone(),
             }),
-            options: HttpOptions::default(),
+            options: http_options(&settings),
         });
         let router = router.layer(realtime.layer());
         // Only now: a start that fails says one line.
@@ -175,17 +175,27 @@ fn chat_options(settings: &Settings, store: &Store) -> ChatOptions {
     }
 }
 
-fn realtime_options(settings: &Settings) -> RealtimeOptions {
-    let allowed_origins = if settings.allowed_origins.is_empty() {
+fn allowed_origins(settings: &Settings) -> AllowedOrigins {
+    if settings.allowed_origins.is_empty() {
         AllowedOrigins::SameOrigin
     } else {
         AllowedOrigins::List(settings.allowed_origins.clone())
-    };
+    }
+}
+
+fn http_options(settings: &Settings) -> HttpOptions {
+    HttpOptions {
+        allowed_origins: allowed_origins(settings),
+        ..HttpOptions::default()
+    }
+}
+
+fn realtime_options(settings: &Settings) -> RealtimeOptions {
     RealtimeOptions {
         frame_bytes: settings.limit_frame_bytes,
         outbound_bytes: settings.limit_outbound_bytes.unwrap_or(usize::MAX),
         write_stall: settings.limit_write_stall.unwrap_or(Duration::MAX),
-        allowed_origins,
+        allowed_origins: allowed_origins(settings),
         ..RealtimeOptions::default()
     }
 }

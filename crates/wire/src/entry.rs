@@ -1,9 +1,15 @@
 //! Entries on the wire.
 
-use sealroom_domain::{ClientMessageId, DisplayName, EncryptedContent, Entry, EntryBody, KeyEpoch, Message};
-use serde::{Serialize, Serializer};
+use std::borrow::Cow;
 
-use crate::rfc3339;
+use sealroom_domain::{ClientMessageId, EncryptedContent, Entry, EntryBody, Message};
+use serde::{Serialize, Serializer};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{AllOf, ObjectBuilder, OneOf, Ref, RefOr, Schema},
+};
+
+use crate::values::{Count, Id, ReasonName, RoleName, Time, one_of};
 
 /// The event that carries an entry, which is also its `type` in pages.
 pub const fn event_name(entry: &Entry) -> &'static str {
@@ -27,172 +33,277 @@ pub struct LogEntry<'a>(pub &'a Entry);
 
 impl Serialize for EventEntry<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        body(self.0, None).serialize(serializer)
+        Body::from(self.0).serialize(serializer)
     }
 }
 
 impl Serialize for LogEntry<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        body(self.0, Some(event_name(self.0))).serialize(serializer)
+        let typed = Typed {
+            body: Body::from(self.0),
+            kind: event_name(self.0),
+        };
+        typed.serialize(serializer)
     }
+}
+
+/// An entry as its event carries it may only be described where it is a message: nothing else is answered so.
+impl PartialSchema for EventEntry<'_> {
+    fn schema() -> RefOr<Schema> {
+        MessageBody::schema()
+    }
+}
+
+impl ToSchema for EventEntry<'_> {
+    fn name() -> Cow<'static, str> {
+        MessageBody::name()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        MessageBody::schemas(schemas);
+    }
+}
+
+impl PartialSchema for LogEntry<'_> {
+    fn schema() -> RefOr<Schema> {
+        let mut kinds = OneOf::new();
+        kinds.description = Some("An entry of a group's log: what its `type` says.".to_owned());
+        kinds.items = vec![
+            typed::<MessageBody<'_>>("new_message"),
+            typed::<EditedBody<'_>>("message_edited"),
+            typed::<DeletedBody>("message_deleted"),
+            typed::<AddedBody>("member_added"),
+            typed::<RemovedBody>("member_removed"),
+            typed::<KeyEpochBody>("key_epoch_changed"),
+        ];
+        Schema::OneOf(kinds).into()
+    }
+}
+
+impl ToSchema for LogEntry<'_> {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("Entry")
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        with_its_own::<MessageBody<'_>>(schemas);
+        with_its_own::<EditedBody<'_>>(schemas);
+        with_its_own::<DeletedBody>(schemas);
+        with_its_own::<AddedBody>(schemas);
+        with_its_own::<RemovedBody>(schemas);
+        with_its_own::<KeyEpochBody>(schemas);
+    }
+}
+
+fn with_its_own<T: ToSchema>(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+    schemas.push((T::name().into_owned(), T::schema()));
+    T::schemas(schemas);
+}
+
+/// The keys of an entry, and its `type`.
+fn typed<T: ToSchema>(kind: &str) -> RefOr<Schema> {
+    let mut both = AllOf::new();
+    let named = ObjectBuilder::new()
+        .property("type", one_of([kind]))
+        .required("type");
+    both.items = vec![Ref::from_schema_name(T::name()).into(), named.into()];
+    Schema::AllOf(both).into()
+}
+
+#[derive(Serialize)]
+struct Typed<'a> {
+    #[serde(flatten)]
+    body: Body<'a>,
+    #[serde(rename = "type")]
+    kind: &'static str,
 }
 
 /// The keys in the order in which the wire has them.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Body<'a> {
-    Message {
-        id: i64,
-        group_id: i64,
-        sender_id: i64,
-        sender_name: &'a str,
-        encrypted_content: Option<&'a str>,
-        timestamp: String,
-        seq: i64,
-        client_message_id: Option<&'a str>,
-        key_epoch: Option<i64>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        deleted: Option<bool>,
-        #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
-        kind: Option<&'static str>,
-    },
-    Edited {
-        group_id: i64,
-        seq: i64,
-        target_seq: i64,
-        encrypted_content: Option<&'a str>,
-        key_epoch: Option<i64>,
-        actor_id: i64,
-        timestamp: String,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        deleted: Option<bool>,
-        #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
-        kind: Option<&'static str>,
-    },
-    Deleted {
-        group_id: i64,
-        seq: i64,
-        target_seq: i64,
-        actor_id: i64,
-        timestamp: String,
-        #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
-        kind: Option<&'static str>,
-    },
-    Member {
-        group_id: i64,
-        seq: i64,
-        user_id: i64,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        role: Option<&'static str>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        reason: Option<&'static str>,
-        actor_id: i64,
-        timestamp: String,
-        #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
-        kind: Option<&'static str>,
-    },
-    KeyEpoch {
-        group_id: i64,
-        seq: i64,
-        key_epoch: i64,
-        actor_id: i64,
-        timestamp: String,
-        #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
-        kind: Option<&'static str>,
-    },
+    Message(MessageBody<'a>),
+    Edited(EditedBody<'a>),
+    Deleted(DeletedBody),
+    Added(AddedBody),
+    Removed(RemovedBody),
+    KeyEpoch(KeyEpochBody),
 }
 
-fn body<'a>(entry: &'a Entry, kind: Option<&'static str>) -> Body<'a> {
-    let (group_id, seq, timestamp) = (entry.group_id.get(), entry.seq.get(), rfc3339(entry.at));
-    match &entry.body {
-        EntryBody::Message(message) => message_body(entry, message, timestamp, kind),
-        EntryBody::MessageEdited {
-            target_seq,
-            content,
-            key_epoch,
-            actor_id,
-        } => Body::Edited {
-            group_id,
-            seq,
-            target_seq: target_seq.get(),
-            encrypted_content: content.as_ref().map(EncryptedContent::as_str),
-            key_epoch: key_epoch.map(KeyEpoch::get),
-            actor_id: actor_id.get(),
-            timestamp,
-            deleted: content.is_none().then_some(true),
-            kind,
-        },
-        EntryBody::MessageDeleted { target_seq, actor_id } => Body::Deleted {
-            group_id,
-            seq,
-            target_seq: target_seq.get(),
-            actor_id: actor_id.get(),
-            timestamp,
-            kind,
-        },
-        EntryBody::MemberAdded {
-            user_id,
-            role,
-            actor_id,
-        } => Body::Member {
-            group_id,
-            seq,
-            user_id: user_id.get(),
-            role: Some(role.as_str()),
-            reason: None,
-            actor_id: actor_id.get(),
-            timestamp,
-            kind,
-        },
-        EntryBody::MemberRemoved {
-            user_id,
-            reason,
-            actor_id,
-        } => Body::Member {
-            group_id,
-            seq,
-            user_id: user_id.get(),
-            role: None,
-            reason: Some(reason.as_str()),
-            actor_id: actor_id.get(),
-            timestamp,
-            kind,
-        },
-        EntryBody::KeyEpochChanged { key_epoch, actor_id } => Body::KeyEpoch {
-            group_id,
-            seq,
-            key_epoch: key_epoch.get(),
-            actor_id: actor_id.get(),
-            timestamp,
-            kind,
-        },
+/// A message.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Message)]
+struct MessageBody<'a> {
+    id: Id,
+    group_id: Id,
+    sender_id: Id,
+    /// The sender's name when it was sent.
+    sender_name: &'a str,
+    /// What the sender encrypted; `null` where it is gone.
+    #[schema(required, min_length = 1)]
+    encrypted_content: Option<&'a str>,
+    timestamp: Time,
+    seq: Count,
+    #[schema(required, min_length = 1, max_length = 64)]
+    client_message_id: Option<&'a str>,
+    #[schema(required)]
+    key_epoch: Option<Count>,
+    /// `true`, and only there where the content is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    deleted: Option<bool>,
+}
+
+/// A message has other content from here on.
+#[derive(Serialize, ToSchema)]
+#[schema(as = MessageEdited)]
+struct EditedBody<'a> {
+    group_id: Id,
+    seq: Count,
+    /// The message's place.
+    target_seq: Count,
+    /// `null` where it is gone.
+    #[schema(required, min_length = 1)]
+    encrypted_content: Option<&'a str>,
+    #[schema(required)]
+    key_epoch: Option<Count>,
+    actor_id: Id,
+    timestamp: Time,
+    /// `true`, and only there where the content is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    deleted: Option<bool>,
+}
+
+/// A message is gone from here on.
+#[derive(Serialize, ToSchema)]
+#[schema(as = MessageDeleted)]
+struct DeletedBody {
+    group_id: Id,
+    seq: Count,
+    /// The message's place.
+    target_seq: Count,
+    actor_id: Id,
+    timestamp: Time,
+}
+
+/// A user is a member, or has another role, from here on.
+#[derive(Serialize, ToSchema)]
+#[schema(as = MemberAdded)]
+struct AddedBody {
+    group_id: Id,
+    seq: Count,
+    user_id: Id,
+    role: RoleName,
+    actor_id: Id,
+    timestamp: Time,
+}
+
+/// A user is no longer a member from here on.
+#[derive(Serialize, ToSchema)]
+#[schema(as = MemberRemoved)]
+struct RemovedBody {
+    group_id: Id,
+    seq: Count,
+    user_id: Id,
+    reason: ReasonName,
+    actor_id: Id,
+    timestamp: Time,
+}
+
+/// Members encrypt with another key from here on.
+#[derive(Serialize, ToSchema)]
+#[schema(as = KeyEpochChanged)]
+struct KeyEpochBody {
+    group_id: Id,
+    seq: Count,
+    key_epoch: Count,
+    actor_id: Id,
+    timestamp: Time,
+}
+
+impl<'a> From<&'a Entry> for Body<'a> {
+    fn from(entry: &'a Entry) -> Self {
+        let (group_id, seq, timestamp) = (entry.group_id.into(), entry.seq.into(), entry.at.into());
+        match &entry.body {
+            EntryBody::Message(message) => Self::Message(message_body(entry, message)),
+            EntryBody::MessageEdited {
+                target_seq,
+                content,
+                key_epoch,
+                actor_id,
+            } => Self::Edited(EditedBody {
+                group_id,
+                seq,
+                target_seq: (*target_seq).into(),
+                encrypted_content: content.as_ref().map(EncryptedContent::as_str),
+                key_epoch: key_epoch.map(Count::from),
+                actor_id: (*actor_id).into(),
+                timestamp,
+                deleted: content.is_none().then_some(true),
+            }),
+            EntryBody::MessageDeleted { target_seq, actor_id } => Self::Deleted(DeletedBody {
+                group_id,
+                seq,
+                target_seq: (*target_seq).into(),
+                actor_id: (*actor_id).into(),
+                timestamp,
+            }),
+            EntryBody::MemberAdded {
+                user_id,
+                role,
+                actor_id,
+            } => Self::Added(AddedBody {
+                group_id,
+                seq,
+                user_id: (*user_id).into(),
+                role: (*role).into(),
+                actor_id: (*actor_id).into(),
+                timestamp,
+            }),
+            EntryBody::MemberRemoved {
+                user_id,
+                reason,
+                actor_id,
+            } => Self::Removed(RemovedBody {
+                group_id,
+                seq,
+                user_id: (*user_id).into(),
+                reason: (*reason).into(),
+                actor_id: (*actor_id).into(),
+                timestamp,
+            }),
+            EntryBody::KeyEpochChanged { key_epoch, actor_id } => Self::KeyEpoch(KeyEpochBody {
+                group_id,
+                seq,
+                key_epoch: (*key_epoch).into(),
+                actor_id: (*actor_id).into(),
+                timestamp,
+            }),
+        }
     }
 }
 
-fn message_body<'a>(
-    entry: &'a Entry,
-    message: &'a Message,
-    timestamp: String,
-    kind: Option<&'static str>,
-) -> Body<'a> {
-    Body::Message {
-        id: message.id.get(),
-        group_id: entry.group_id.get(),
-        sender_id: message.sender_id.get(),
-        sender_name: DisplayName::as_str(&message.sender_name),
+fn message_body<'a>(entry: &Entry, message: &'a Message) -> MessageBody<'a> {
+    MessageBody {
+        id: message.id.into(),
+        group_id: entry.group_id.into(),
+        sender_id: message.sender_id.into(),
+        sender_name: message.sender_name.as_str(),
         encrypted_content: message.content.as_ref().map(EncryptedContent::as_str),
-        timestamp,
-        seq: entry.seq.get(),
+        timestamp: entry.at.into(),
+        seq: entry.seq.into(),
         client_message_id: message.client_message_id.as_ref().map(ClientMessageId::as_str),
-        key_epoch: message.key_epoch.map(KeyEpoch::get),
+        key_epoch: message.key_epoch.map(Count::from),
         deleted: message.content.is_none().then_some(true),
-        kind,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use sealroom_domain::{GroupId, MessageId, RemovalReason, Role, Seq, Timestamp, UserId};
+    use sealroom_domain::{
+        DisplayName, GroupId, KeyEpoch, MessageId, RemovalReason, Role, Seq, Timestamp, UserId,
+    };
 
     use super::*;
 

@@ -6,11 +6,14 @@
 
 mod entry;
 pub mod fields;
+mod origins;
 mod refusal;
 mod time;
+pub mod values;
 
 pub use entry::{EventEntry, LogEntry, event_name};
-pub use refusal::{RefusalBody, extra_fields};
+pub use origins::{AllowedOrigins, Origin};
+pub use refusal::{FurtherKey, RefusalBody};
 pub use time::rfc3339;
 
 /// Raw JSON text, checked to be JSON and nothing more.

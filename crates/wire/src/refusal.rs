@@ -1,8 +1,8 @@
 //! Refusals on the wire.
 
 use sealroom_domain::{Extra, Refusal};
-use serde::{Serialize, Serializer, ser::SerializeMap};
-use serde_json::Value;
+use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 
 /// A refusal as an ack: `{"success": false, "error", "code", "retryable", …}`.
 #[derive(Debug, Clone, Copy)]
@@ -11,32 +11,78 @@ pub struct RefusalBody<'a>(pub &'a Refusal);
 impl Serialize for RefusalBody<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let refusal = self.0;
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("success", &false)?;
-        map.serialize_entry("error", refusal.text())?;
-        map.serialize_entry("code", refusal.code.as_str())?;
-        map.serialize_entry("retryable", &refusal.code.retryable())?;
-        if let Some((key, value)) = extra_fields(refusal) {
-            map.serialize_entry(key, &value)?;
-        }
-        map.end()
+        let keys = Keys {
+            success: false,
+            error: refusal.text(),
+            code: refusal.code.as_str(),
+            retryable: refusal.code.retryable(),
+            further: FurtherKey::of(refusal),
+        };
+        keys.serialize(serializer)
     }
 }
 
-/// The further key of a refusal, if it has one.
-pub fn extra_fields(refusal: &Refusal) -> Option<(&'static str, Value)> {
-    Some(match refusal.extra.as_ref()? {
-        Extra::Field(field) => ("field", Value::from(*field)),
-        Extra::LimitBytes(limit) => ("limit_bytes", Value::from(*limit)),
-        Extra::Limit(limit) => ("limit", Value::from(*limit)),
-        Extra::RetryAfter(after) => (
-            "retry_after_ms",
-            Value::from(u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
-        ),
-        Extra::FirstSeq(seq) => ("first_seq", Value::from(seq.get())),
-        Extra::KeyEpoch(epoch) => ("key_epoch", Value::from(epoch.get())),
-        Extra::RequestId(id) => ("request_id", Value::from(&**id)),
-    })
+#[derive(Serialize)]
+struct Keys<'a> {
+    success: bool,
+    error: &'a str,
+    code: &'a str,
+    retryable: bool,
+    #[serde(flatten)]
+    further: FurtherKey<'a>,
+}
+
+/// The further key of a refusal: at most one of these.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FurtherKey<'a> {
+    /// The key, parameter or header at fault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    field: Option<&'a str>,
+    /// The most bytes that are allowed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    limit_bytes: Option<usize>,
+    /// The number that is allowed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    limit: Option<usize>,
+    /// When to try again, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    retry_after_ms: Option<u64>,
+    /// The first entry that is still there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    first_seq: Option<i64>,
+    /// The group's key epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    key_epoch: Option<i64>,
+    /// Under which the log has the cause.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    request_id: Option<&'a str>,
+}
+
+impl<'a> FurtherKey<'a> {
+    /// What a refusal has besides its code.
+    pub fn of(refusal: &'a Refusal) -> Self {
+        let mut further = Self::default();
+        match refusal.extra.as_ref() {
+            None => {}
+            Some(Extra::Field(field)) => further.field = Some(field),
+            Some(Extra::LimitBytes(limit)) => further.limit_bytes = Some(*limit),
+            Some(Extra::Limit(limit)) => further.limit = Some(*limit),
+            Some(Extra::RetryAfter(after)) => {
+                further.retry_after_ms = Some(u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
+            }
+            Some(Extra::FirstSeq(seq)) => further.first_seq = Some(seq.get()),
+            Some(Extra::KeyEpoch(epoch)) => further.key_epoch = Some(epoch.get()),
+            Some(Extra::RequestId(id)) => further.request_id = Some(id),
+        }
+        further
+    }
 }
 
 #[cfg(test)]

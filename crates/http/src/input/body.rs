@@ -8,61 +8,101 @@ use axum::{
     http::{HeaderMap, header::CONTENT_TYPE},
 };
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use sealroom_domain::{ErrorCode, Extra, Refusal};
+use sealroom_domain::{ErrorCode, Extra, Limits, Refusal};
 use sealroom_wire::{RawValue, fields::Raw};
 use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, Visitor},
 };
+use utoipa::openapi::{Required, Schema, request_body::RequestBodyBuilder};
 
-use crate::{api::Api, problem::Problem};
+use crate::{
+    api::Api,
+    openapi::{Describe, Spec, json_content},
+    problem::Problem,
+};
 
-/// The bytes of a JSON body, within the limit. An empty one needs no content type; every other is `application/json`
-/// in UTF-8, or `invalid_data`.
-#[derive(Debug)]
-pub(crate) struct JsonBody(Bytes);
+/// What a route takes in its body: declared by [`crate::input::fields::body`], which reads it and describes it.
+pub(crate) trait Fields: Sized {
+    /// Its name in the document.
+    const NAME: &'static str;
+    /// All of its keys.
+    const KEYS: &'static [&'static str];
 
-impl JsonBody {
-    /// The values of an object that has no other keys than these, none twice. An absent value and `null` are the same.
-    pub(crate) fn object<const N: usize>(&self, keys: [&'static str; N]) -> Result<[Raw<'_>; N], Refusal> {
-        object(&self.0, keys)
-    }
+    /// Reads them.
+    fn read(object: &Object<'_>) -> Result<Self, Refusal>;
 
-    /// The same, where no body at all counts as `{}`.
-    pub(crate) fn optional_object<const N: usize>(
-        &self,
-        keys: [&'static str; N],
-    ) -> Result<[Raw<'_>; N], Refusal> {
-        if self.0.is_empty() {
-            Ok([None; N])
-        } else {
-            self.object(keys)
-        }
-    }
+    /// What they may be.
+    fn schema() -> Schema;
 }
 
-impl FromRequest<Arc<Api>> for JsonBody {
+/// A JSON body, read strictly: `application/json` in UTF-8, one object with known keys, each at most once.
+#[derive(Debug)]
+pub(crate) struct Body<T>(pub(crate) T);
+
+/// The same, where no body at all counts as `{}`.
+#[derive(Debug)]
+pub(crate) struct OptionalBody<T>(pub(crate) T);
+
+impl<T: Fields> FromRequest<Arc<Api>> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, api: &Arc<Api>) -> Result<Self, Problem> {
-        let (head, body) = request.into_parts();
-        let limit = api.options.body_limit;
-        let too_large = || Refusal::new(ErrorCode::PayloadTooLarge).with(Extra::LimitBytes(limit));
-        // Known by `Content-Length` before a byte was read.
-        let announced = axum::body::HttpBody::size_hint(&body).lower();
-        if usize::try_from(announced).map_or(true, |announced| announced > limit) {
-            return Err(too_large().into());
-        }
-        let bytes = match Limited::new(body, limit).collect().await {
-            Ok(collected) => collected.to_bytes(),
-            Err(error) if error.is::<LengthLimitError>() => return Err(too_large().into()),
-            Err(_cut_off) => return Err(malformed("The body could not be read").into()),
-        };
-        if !bytes.is_empty() && !is_json(&head.headers) {
-            return Err(malformed("Content-Type must be application/json").into());
-        }
-        Ok(Self(bytes))
+        let json = bytes(request, api).await?;
+        Ok(Self(T::read(&Object::parse(&json, T::KEYS, api.chat.limits())?)?))
     }
+}
+
+impl<T: Fields> FromRequest<Arc<Api>> for OptionalBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, api: &Arc<Api>) -> Result<Self, Problem> {
+        let json = bytes(request, api).await?;
+        let json = if json.is_empty() { b"{}" } else { &*json };
+        Ok(Self(T::read(&Object::parse(json, T::KEYS, api.chat.limits())?)?))
+    }
+}
+
+impl<T: Fields> Describe for Body<T> {
+    fn describe(spec: &mut Spec) {
+        describe::<T>(spec, Required::True);
+    }
+}
+
+impl<T: Fields> Describe for OptionalBody<T> {
+    fn describe(spec: &mut Spec) {
+        describe::<T>(spec, Required::False);
+    }
+}
+
+fn describe<T: Fields>(spec: &mut Spec, required: Required) {
+    let content = json_content(spec.named(T::NAME.to_owned(), T::schema().into()));
+    let body = RequestBodyBuilder::new()
+        .required(Some(required))
+        .content("application/json", content);
+    spec.request_body(body.build());
+    spec.refuses(&[ErrorCode::InvalidData, ErrorCode::PayloadTooLarge]);
+}
+
+/// The bytes of a body, within the limit. An empty one needs no content type.
+async fn bytes(request: Request, api: &Api) -> Result<Bytes, Refusal> {
+    let (head, body) = request.into_parts();
+    let limit = api.options.body_limit;
+    let too_large = || Refusal::new(ErrorCode::PayloadTooLarge).with(Extra::LimitBytes(limit));
+    // Known by `Content-Length` before a byte was read.
+    let announced = axum::body::HttpBody::size_hint(&body).lower();
+    if usize::try_from(announced).map_or(true, |announced| announced > limit) {
+        return Err(too_large());
+    }
+    let bytes = match Limited::new(body, limit).collect().await {
+        Ok(collected) => collected.to_bytes(),
+        Err(error) if error.is::<LengthLimitError>() => return Err(too_large()),
+        Err(_cut_off) => return Err(malformed("The body could not be read")),
+    };
+    if !bytes.is_empty() && !is_json(&head.headers) {
+        return Err(malformed("Content-Type must be application/json"));
+    }
+    Ok(bytes)
 }
 
 fn malformed(text: &'static str) -> Refusal {
@@ -94,26 +134,38 @@ fn is_json(headers: &HeaderMap) -> bool {
         })
 }
 
-fn object<'a, const N: usize>(json: &'a [u8], keys: [&'static str; N]) -> Result<[Raw<'a>; N], Refusal> {
-    let Members(members) = str::from_utf8(json)
-        .ok()
-        .and_then(|text| serde_json::from_str(text).ok())
-        .ok_or_else(|| malformed("The body is not a JSON object"))?;
-    if members.iter().any(|(key, _)| !keys.contains(&key.as_str())) {
-        return Err(malformed("The body has an unknown key"));
-    }
-    let mut values = [None; N];
-    for (slot, key) in values.iter_mut().zip(keys) {
-        let mut found = members
-            .iter()
-            .filter(|(name, _)| name == key)
-            .map(|(_, value)| *value);
-        *slot = found.next().filter(|value| value.get() != "null");
-        if found.next().is_some() {
-            return Err(Refusal::invalid(key));
+/// An object of known keys, none of them twice. An absent value and `null` are the same.
+#[derive(Debug)]
+pub(crate) struct Object<'a> {
+    members: Vec<(String, &'a RawValue)>,
+    /// The bounds in force, for values whose size is a setting.
+    pub(crate) limits: &'a Limits,
+}
+
+impl<'a> Object<'a> {
+    pub(crate) fn parse(json: &'a [u8], keys: &[&'static str], limits: &'a Limits) -> Result<Self, Refusal> {
+        let Members(members) = str::from_utf8(json)
+            .ok()
+            .and_then(|text| serde_json::from_str(text).ok())
+            .ok_or_else(|| malformed("The body is not a JSON object"))?;
+        if members.iter().any(|(key, _)| !keys.contains(&key.as_str())) {
+            return Err(malformed("The body has an unknown key"));
         }
+        for key in keys {
+            if members.iter().filter(|(name, _)| name == key).count() > 1 {
+                return Err(Refusal::invalid(key));
+            }
+        }
+        Ok(Self { members, limits })
     }
-    Ok(values)
+
+    /// The value of a key.
+    pub(crate) fn get(&self, key: &str) -> Raw<'a> {
+        let found = self.members.iter().find(|(name, _)| name == key);
+        found
+            .map(|(_, value)| *value)
+            .filter(|value| value.get() != "null")
+    }
 }
 
 /// The members of an object as they stand there, duplicates included. Unlike a derived struct it takes no array for an
@@ -146,12 +198,17 @@ impl<'de> Visitor<'de> for MembersVisitor {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use axum::http::HeaderValue;
 
     use super::*;
 
+    static LIMITS: LazyLock<Limits> = LazyLock::new(Limits::default);
+
     fn read(json: &str) -> Result<[Option<&str>; 2], Refusal> {
-        object(json.as_bytes(), ["a", "b"]).map(|values| values.map(|value| value.map(RawValue::get)))
+        let object = Object::parse(json.as_bytes(), &["a", "b"], &LIMITS)?;
+        Ok(["a", "b"].map(|key| object.get(key).map(RawValue::get)))
     }
 
     #[test]
@@ -199,7 +256,7 @@ mod tests {
                 "{bad}"
             );
         }
-        assert!(object(b"{\"a\":\"\xff\"}", ["a"]).is_err());
+        assert!(Object::parse(b"{\"a\":\"\xff\"}", &["a"], &LIMITS).is_err());
         let deep = format!("{{\"a\":{}{}}}", "[".repeat(60_000), "]".repeat(60_000));
         assert!(read(&deep).is_ok(), "what is not looked into is only skipped");
     }

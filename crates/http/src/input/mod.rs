@@ -2,6 +2,7 @@
 //! that the id itself does not pass.
 
 pub(crate) mod body;
+pub(crate) mod fields;
 pub(crate) mod path;
 pub(crate) mod query;
 

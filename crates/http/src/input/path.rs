@@ -4,10 +4,14 @@ use axum::{
     extract::{FromRequestParts, MatchedPath},
     http::request::Parts,
 };
-use sealroom_domain::{GroupId, Refusal, UserId};
+use sealroom_domain::{ErrorCode, GroupId, Refusal, UserId};
+use utoipa::openapi::path::ParameterIn;
 
 use super::decimal;
-use crate::problem::Problem;
+use crate::{
+    openapi::{Describe, Spec, integer_parameter},
+    problem::Problem,
+};
 
 /// The `{group_id}` of a path.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +35,23 @@ impl<S: Sync> FromRequestParts<S> for UserPath {
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
         Ok(Self(id(parts, "user_id", UserId::new)?))
     }
+}
+
+impl Describe for GroupPath {
+    fn describe(spec: &mut Spec) {
+        describe(spec, "group_id", "The group.");
+    }
+}
+
+impl Describe for UserPath {
+    fn describe(spec: &mut Spec) {
+        describe(spec, "user_id", "The user.");
+    }
+}
+
+fn describe(spec: &mut Spec, name: &str, description: &str) {
+    spec.parameter(integer_parameter(name, ParameterIn::Path, 1, description).build());
+    spec.refuses(&[ErrorCode::InvalidData]);
 }
 
 fn id<T, E>(

@@ -5,9 +5,13 @@ use axum::{
     http::request::Parts,
 };
 use sealroom_domain::{ErrorCode, Refusal, Seq, ports::Cursor};
+use utoipa::openapi::path::ParameterIn;
 
 use super::{decimal, is_decimal};
-use crate::problem::Problem;
+use crate::{
+    openapi::{Describe, Spec, integer_parameter},
+    problem::Problem,
+};
 
 /// `before_seq`, `after_seq` and `limit`. Other keys are ignored, so that a client may add some against caches; one of
 /// these that comes twice is refused, because parts of a chain of servers would disagree on which of them counts.
@@ -24,6 +28,27 @@ impl<S: Sync> FromRequestParts<S> for PageQuery {
         let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
             .map_err(|_malformed| ErrorCode::InvalidData)?;
         Ok(Self::read(&pairs)?)
+    }
+}
+
+impl Describe for PageQuery {
+    fn describe(spec: &mut Spec) {
+        for (name, minimum, description) in [
+            (
+                "before_seq",
+                0,
+                "The last page before this place. Not together with `after_seq`; without either, the newest page.",
+            ),
+            ("after_seq", 0, "The page after this place; 0 from the start."),
+            (
+                "limit",
+                1,
+                "Entries at most: 100 where it is absent; more than 500 (a setting) is taken for 500. A page also ends at 512 KiB.",
+            ),
+        ] {
+            spec.parameter(integer_parameter(name, ParameterIn::Query, minimum, description).build());
+        }
+        spec.refuses(&[ErrorCode::InvalidData, ErrorCode::HistoryTrimmed]);
     }
 }
 

@@ -2,129 +2,174 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::State,
-    http::{StatusCode, header::LOCATION},
-    response::IntoResponse as _,
-};
-use sealroom_domain::{GroupId, GroupName, Refusal, Role, Seq, UserId};
+use axum::extract::State;
+use sealroom_domain::{ErrorCode, GroupName, Seq, UserId};
 use sealroom_engine::GroupSummary;
-use sealroom_wire::{
-    RawValue,
-    fields::{self, Raw},
-};
+use sealroom_wire::values::{Count, Id, RoleName};
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::{Answer, json};
 use crate::{
+    answer::{Answer, Created, Kept, Put, Shown},
     api::Api,
     caller::Caller,
-    input::{body::JsonBody, path::GroupPath},
+    input::{body::Body, fields::body, path::GroupPath},
+    openapi::{API, Routes, Words},
 };
 
-#[derive(Serialize)]
-struct GroupsBody<'a> {
-    groups: Vec<GroupBody<'a>>,
+/// The routes of this file.
+pub(crate) fn routes() -> Routes<Arc<Api>> {
+    Routes::new("Groups", API)
+        .get(
+            "/groups",
+            list,
+            Words {
+                id: "listGroups",
+                does: "The groups of the caller, by id",
+                details: "",
+                refuses: &[],
+            },
+        )
+        .post(
+            "/groups",
+            create,
+            Words {
+                id: "createGroup",
+                does: "Creates a group",
+                details: "The caller becomes its owner.",
+                refuses: &[ErrorCode::NotFound],
+            },
+        )
+        .get(
+            "/groups/{group_id}",
+            get,
+            Words {
+                id: "getGroup",
+                does: "One group",
+                details: "A group that does not exist is `not_found` for an admin and `not_a_member` for everybody else.",
+                refuses: &[ErrorCode::NotAMember, ErrorCode::NotFound],
+            },
+        )
+        .put(
+            "/groups/{group_id}",
+            put,
+            Words {
+                id: "putGroup",
+                does: "Creates a group under a chosen id, or renames it",
+                details: "Admin scope only. Adds nobody and writes no entry; may be repeated.",
+                refuses: &[ErrorCode::Forbidden],
+            },
+        )
+}
+
+body! {
+    /// A new group.
+    NewGroup {
+        /// What it is called.
+        name: GroupName,
+        /// Its members besides the caller.
+        members: Option<Vec<UserId>>,
+    }
+}
+
+body! {
+    /// What a group is called.
+    GroupNaming {
+        /// Its name.
+        name: GroupName,
+    }
+}
+
+/// The groups of the caller.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Groups {
+    groups: Vec<Group>,
 }
 
 /// A group as the caller sees it.
-#[derive(Serialize)]
-struct GroupBody<'a> {
-    group_id: i64,
-    name: &'a str,
-    /// `null` for an admin who is not a member.
-    role: Option<&'static str>,
-    head_seq: i64,
-    read_seq: i64,
-    unread: i64,
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Group {
+    group_id: Id,
+    #[schema(min_length = 1, max_length = 256)]
+    name: String,
+    /// The caller's role; `null` for an admin who is not a member.
+    #[schema(required)]
+    role: Option<RoleName>,
+    /// The place of the newest entry.
+    head_seq: Count,
+    /// Up to where the caller has read.
+    read_seq: Count,
+    /// How many entries follow `read_seq`.
+    unread: Count,
 }
 
-impl<'a> From<&'a GroupSummary> for GroupBody<'a> {
-    fn from(summary: &'a GroupSummary) -> Self {
+impl From<GroupSummary> for Group {
+    fn from(summary: GroupSummary) -> Self {
         // Nothing sets a read mark yet, so each stands before the first entry.
         let read = Seq::ZERO;
         let head = summary.group.head;
         Self {
-            group_id: summary.group.group_id.get(),
-            name: summary.group.name.as_str(),
-            role: summary.role.map(Role::as_str),
-            head_seq: head.get(),
-            read_seq: read.get(),
-            unread: head.get().saturating_sub(read.get()),
+            group_id: summary.group.group_id.into(),
+            name: summary.group.name.to_string(),
+            role: summary.role.map(RoleName::from),
+            head_seq: head.into(),
+            read_seq: read.into(),
+            unread: Count::between(read, head),
         }
     }
 }
 
-#[derive(Serialize)]
-struct PutBody<'a> {
-    group_id: i64,
-    name: &'a str,
+/// A group as it was put.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct NamedGroup {
+    group_id: Id,
+    #[schema(min_length = 1, max_length = 256)]
+    name: String,
 }
 
-pub(crate) async fn list(caller: Caller, State(api): State<Arc<Api>>) -> Answer {
+async fn list(caller: Caller, State(api): State<Arc<Api>>) -> Answer<Kept<Groups>> {
     let groups = api.chat.groups(caller.actor()).await?;
-    Ok(json(GroupsBody {
-        groups: groups.iter().map(GroupBody::from).collect(),
+    Ok(Kept(Groups {
+        groups: groups.into_iter().map(Group::from).collect(),
     }))
 }
 
-pub(crate) async fn create(caller: Caller, State(api): State<Arc<Api>>, body: JsonBody) -> Answer {
-    let [name, members] = body.object(["name", "members"])?;
-    let (name, members) = (group_name(name)?, user_ids("members", members)?);
+async fn create(
+    caller: Caller,
+    State(api): State<Arc<Api>>,
+    Body(NewGroup { name, members }): Body<NewGroup>,
+) -> Answer<Created<Group>> {
+    let members = members.unwrap_or_default();
     let summary = api.chat.create_group(caller.actor(), name, &members).await?;
-    let location = [(LOCATION, location(summary.group.group_id))];
-    Ok((StatusCode::CREATED, location, Json(GroupBody::from(&summary))).into_response())
-}
-
-pub(crate) async fn get(
-    caller: Caller,
-    GroupPath(group_id): GroupPath,
-    State(api): State<Arc<Api>>,
-) -> Answer {
-    let summary = api.chat.group(caller.actor(), group_id).await?;
-    Ok(json(GroupBody::from(&summary)))
-}
-
-pub(crate) async fn put(
-    caller: Caller,
-    GroupPath(group_id): GroupPath,
-    State(api): State<Arc<Api>>,
-    body: JsonBody,
-) -> Answer {
-    let [name] = body.object(["name"])?;
-    let name = group_name(name)?;
-    let created = api.chat.put_group(caller.actor(), group_id, name.clone()).await?;
-    let group = Json(PutBody {
-        group_id: group_id.get(),
-        name: name.as_str(),
-    });
-    Ok(if created {
-        let location = [(LOCATION, location(group_id))];
-        (StatusCode::CREATED, location, group).into_response()
-    } else {
-        group.into_response()
+    Ok(Created {
+        group_id: summary.group.group_id,
+        body: summary.into(),
     })
 }
 
-fn location(group_id: GroupId) -> String {
-    format!("/api/v1/groups/{group_id}")
+async fn get(
+    caller: Caller,
+    GroupPath(group_id): GroupPath,
+    State(api): State<Arc<Api>>,
+) -> Answer<Kept<Group>> {
+    let summary = api.chat.group(caller.actor(), group_id).await?;
+    Ok(Kept(summary.into()))
 }
 
-fn group_name(raw: Raw<'_>) -> Result<GroupName, Refusal> {
-    let name = fields::required("name", fields::text("name", raw)?)?;
-    GroupName::new(&*name).map_err(|_rules| Refusal::invalid("name"))
-}
-
-/// An array of ids; an absent one is empty.
-fn user_ids(field: &'static str, raw: Raw<'_>) -> Result<Vec<UserId>, Refusal> {
-    let Some(raw) = raw else {
-        return Ok(Vec::new());
+async fn put(
+    caller: Caller,
+    GroupPath(group_id): GroupPath,
+    State(api): State<Arc<Api>>,
+    Body(GroupNaming { name }): Body<GroupNaming>,
+) -> Answer<Put<NamedGroup>> {
+    let created = api.chat.put_group(caller.actor(), group_id, name.clone()).await?;
+    let body = NamedGroup {
+        group_id: group_id.into(),
+        name: name.to_string(),
     };
-    let items: Vec<&RawValue> =
-        serde_json::from_str(raw.get()).map_err(|_not_an_array| Refusal::invalid(field))?;
-    items
-        .into_iter()
-        .map(|item| fields::required(field, fields::user_id(field, Some(item))?))
-        .collect()
+    Ok(if created {
+        Put::Created(Created { group_id, body })
+    } else {
+        Put::Changed(Shown(body))
+    })
 }

@@ -1,27 +1,54 @@
 //! `/me`: who the caller is.
 
+use std::sync::Arc;
+
 use sealroom_domain::DisplayName;
-use sealroom_wire::rfc3339;
+use sealroom_wire::values::{Id, Time};
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::{Answer, json};
-use crate::caller::Caller;
+use crate::{
+    answer::{Answer, Shown},
+    api::Api,
+    caller::Caller,
+    openapi::{API, Routes, Words},
+};
 
-#[derive(Serialize)]
-struct Me<'a> {
-    user_id: i64,
-    display_name: Option<&'a str>,
-    scope: Option<&'a str>,
-    expires_at: String,
+/// The routes of this file.
+pub(crate) fn routes() -> Routes<Arc<Api>> {
+    Routes::new("Me", API).get(
+        "/me",
+        get,
+        Words {
+            id: "getMe",
+            does: "Who the caller is",
+            details: "",
+            refuses: &[],
+        },
+    )
 }
 
-pub(crate) async fn get(caller: Caller) -> Answer {
+/// Who the caller is.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Me {
+    user_id: Id,
+    /// What the host application says, else the token; `null` where neither does.
+    #[schema(required)]
+    display_name: Option<String>,
+    /// As the token has it.
+    #[schema(required)]
+    scope: Option<String>,
+    /// When the token ends.
+    expires_at: Time,
+}
+
+async fn get(caller: Caller) -> Answer<Shown<Me>> {
     let (principal, profile) = (caller.principal(), caller.profile());
     let name = profile.display_name.as_ref().or(principal.name.as_ref());
-    Ok(json(Me {
-        user_id: principal.user_id.get(),
-        display_name: name.map(DisplayName::as_str),
-        scope: principal.scope.as_deref(),
-        expires_at: rfc3339(principal.expires_at),
+    Ok(Shown(Me {
+        user_id: principal.user_id.into(),
+        display_name: name.map(DisplayName::to_string),
+        scope: principal.scope.clone(),
+        expires_at: principal.expires_at.into(),
     }))
 }

@@ -3,45 +3,72 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use sealroom_domain::{DisplayName, Refusal, Username};
-use sealroom_wire::fields;
+use sealroom_domain::{DisplayName, ErrorCode, Username};
+use sealroom_wire::values::Id;
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::{Answer, json};
 use crate::{
+    answer::{Answer, Shown},
     api::Api,
     caller::Caller,
-    input::{body::JsonBody, path::UserPath},
+    input::{body::Body, fields::body, path::UserPath},
+    openapi::{API, Routes, Words},
 };
 
-#[derive(Serialize)]
-struct UserBody<'a> {
-    user_id: i64,
-    display_name: &'a str,
-    /// Where the request had it: otherwise the present one stays, and the use case does not tell it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    username: Option<&'a str>,
+/// The routes of this file.
+pub(crate) fn routes() -> Routes<Arc<Api>> {
+    Routes::new("Users", API)
+        .put(
+            "/users/{user_id}",
+            put,
+            Words {
+                id: "putUser",
+                does: "Says what a user is called",
+                details: "Admin scope only. Open sockets of the user write under the new name at once; may be repeated.",
+                refuses: &[ErrorCode::Forbidden, ErrorCode::Conflict],
+            },
+        )
 }
 
-pub(crate) async fn put(
+body! {
+    /// What a user is called.
+    UserNaming {
+        /// What others read.
+        display_name: DisplayName,
+        /// A name that no other user has; without it the present one stays.
+        username: Option<Username>,
+    }
+}
+
+/// A user as it was put.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct NamedUser {
+    user_id: Id,
+    #[schema(min_length = 1, max_length = 256)]
+    display_name: String,
+    /// Where the request had it: otherwise the present one stays, and is not told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, min_length = 1, max_length = 256)]
+    username: Option<String>,
+}
+
+async fn put(
     caller: Caller,
     UserPath(user_id): UserPath,
     State(api): State<Arc<Api>>,
-    body: JsonBody,
-) -> Answer {
-    let [name, username] = body.object(["display_name", "username"])?;
-    let name = fields::required("display_name", fields::text("display_name", name)?)?;
-    let name = DisplayName::new(&*name).map_err(|_rules| Refusal::invalid("display_name"))?;
-    let username = fields::text("username", username)?
-        .map(|username| Username::new(&*username))
-        .transpose()
-        .map_err(|_rules| Refusal::invalid("username"))?;
+    Body(UserNaming {
+        display_name,
+        username,
+    }): Body<UserNaming>,
+) -> Answer<Shown<NamedUser>> {
+    let body = NamedUser {
+        user_id: user_id.into(),
+        display_name: display_name.to_string(),
+        username: username.as_ref().map(Username::to_string),
+    };
     api.chat
-        .put_user(caller.actor(), user_id, name.clone(), username.clone())
+        .put_user(caller.actor(), user_id, display_name, username)
         .await?;
-    Ok(json(UserBody {
-        user_id: user_id.get(),
-        display_name: name.as_str(),
-        username: username.as_ref().map(Username::as_str),
-    }))
+    Ok(Shown(body))
 }

@@ -1,4 +1,4 @@
-//! Paths and bodies that are not as they should be.
+//! Bodies that are not as they should be, of some routes; `every_route.rs` has what holds on all.
 
 use std::io;
 
@@ -7,76 +7,6 @@ use futures_util::stream;
 use sealroom_domain::Role;
 
 use crate::support::{App, Ask};
-
-#[tokio::test]
-async fn an_id_has_one_spelling() {
-    let app = App::new();
-    app.group(&[(5, Role::Owner), (6, Role::Member)]).await;
-    let bad = [
-        "0",
-        "-1",
-        "+5",
-        "05",
-        "005",
-        "%35",
-        "5%00",
-        "5%20",
-        "%205",
-        "5.0",
-        "5e0",
-        "0x5",
-        "5;v=1",
-        "5,6",
-        "5_0",
-        "%EF%BC%95",
-        "%D9%A5",
-        "9007199254740992",
-        "9223372036854775808",
-        "99999999999999999999999999",
-        "me",
-        "null",
-        "true",
-        "{group_id}",
-        "..",
-        ".",
-        "%2e%2e",
-        "%2e%2e%2f5",
-        "5%2fmembers",
-        "%00",
-        "%FF",
-        "%",
-        "*",
-        "5'",
-        "5%20OR%201=1",
-    ];
-    for id in bad {
-        for line in [
-            format!("GET /api/v1/groups/{id}"),
-            format!("PUT /api/v1/groups/{id}"),
-            format!("GET /api/v1/groups/{id}/members"),
-            format!("PUT /api/v1/groups/{id}/members/5"),
-            format!("DELETE /api/v1/groups/{id}/members/x"),
-            format!("GET /api/v1/groups/{id}/messages"),
-            format!("GET /api/v1/groups/{id}/entries?limit=0"),
-        ] {
-            let reply = app.ask("admin", &line, None).await;
-            assert_eq!(reply.verdict(), "400 invalid_data group_id", "{line}");
-        }
-        for line in [
-            format!("PUT /api/v1/groups/1/members/{id}"),
-            format!("DELETE /api/v1/groups/1/members/{id}"),
-            format!("PUT /api/v1/users/{id}"),
-        ] {
-            let reply = app.ask("admin", &line, None).await;
-            assert_eq!(reply.verdict(), "400 invalid_data user_id", "{line}");
-        }
-    }
-    assert_eq!(app.kept_members(1).await, "5 owner, 6 member");
-    let largest = app
-        .ask("admin", "PUT /api/v1/groups/9007199254740991", r#"{"name":"a"}"#)
-        .await;
-    assert_eq!(largest.status, 201);
-}
 
 #[tokio::test]
 async fn a_missing_or_raw_segment_is_no_id() {
@@ -89,72 +19,6 @@ async fn a_missing_or_raw_segment_is_no_id() {
             .await;
         assert_eq!(reply.verdict(), "400 invalid_data group_id", "{id:?}");
     }
-}
-
-/// What no route takes for its body.
-const NO_OBJECT: [&str; 15] = [
-    " ",
-    "null",
-    "true",
-    "5",
-    "\"name\"",
-    "[]",
-    "[\"a\"]",
-    "[{\"name\":\"a\"}]",
-    "{",
-    "{\"name\":\"a\"",
-    "{\"name\":\"a\"}}",
-    "{\"name\":\"a\"}{\"name\":\"a\"}",
-    "{\"name\":\"a\",}",
-    "{'name':'a'}",
-    "\u{feff}{\"name\":\"a\"}",
-];
-
-#[tokio::test]
-async fn a_body_is_one_object_with_known_keys() {
-    let app = App::new();
-    app.group(&[(1, Role::Owner)]).await;
-    let routes = [
-        "POST /api/v1/groups",
-        "PUT /api/v1/groups/1",
-        "PUT /api/v1/groups/1/members/2",
-        "PUT /api/v1/users/2",
-    ];
-    for line in routes {
-        for json in NO_OBJECT {
-            let reply = app.ask("admin", line, json).await;
-            assert_eq!(reply.verdict(), "400 invalid_data", "{line} {json}");
-            assert!(!reply.body.contains("field"), "{line} {json}");
-        }
-        for key in [
-            "",
-            "Name",
-            "name ",
-            "names",
-            "__proto__",
-            "id",
-            "group_id",
-            "name\\u0000",
-        ] {
-            let json = format!(r#"{{"name":"a","display_name":"a","role":"member","{key}":1}}"#);
-            let reply = app.ask("admin", line, json.as_str()).await;
-            assert_eq!(reply.verdict(), "400 invalid_data", "{line} {json}");
-        }
-    }
-    for line in [
-        "POST /api/v1/groups",
-        "PUT /api/v1/groups/1",
-        "PUT /api/v1/users/2",
-    ] {
-        let reply = app.ask("admin", line, None).await;
-        assert_eq!(reply.verdict(), "400 invalid_data", "{line} without a body");
-    }
-    assert_eq!(app.kept_members(1).await, "1 owner");
-    assert_eq!(
-        app.ask("u1", "GET /api/v1/groups/2", None).await.status,
-        403,
-        "none was created"
-    );
 }
 
 #[tokio::test]
@@ -241,17 +105,11 @@ async fn a_body_says_that_it_is_json() {
     let app = App::new();
     app.group(&[(1, Role::Owner)]).await;
     let json = r#"{"role":"member"}"#;
-    let rows: [(&[&str], &str); 10] = [
+    let rows: [(&[&str], &str); 4] = [
         (&["application/json"], "200"),
         (&["application/json; charset=utf-8"], "200"),
         (&["Application/Json;charset=UTF-8"], "200"),
         (&[], "400 invalid_data"),
-        (&[""], "400 invalid_data"),
-        (&["text/plain"], "400 invalid_data"),
-        (&["application/x-www-form-urlencoded"], "400 invalid_data"),
-        (&["multipart/form-data; boundary=x"], "400 invalid_data"),
-        (&["application/json; charset=latin1"], "400 invalid_data"),
-        (&["application/json", "text/plain"], "400 invalid_data"),
     ];
     for (types, expected) in rows {
         let ask = Ask::new("PUT /api/v1/groups/1/members/2").header("authorization", "Bearer u1");

@@ -8,10 +8,18 @@
 )]
 
 mod callers;
+mod contract;
+mod cors;
+mod docs;
+mod every_route;
 mod failures;
 mod inputs;
+mod kept;
+mod links;
 mod members;
+mod openapi;
 mod pages;
+mod request_ids;
 mod shapes;
 mod sight;
 mod support;

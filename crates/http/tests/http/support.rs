@@ -26,6 +26,8 @@ use sealroom_testkit::{
 };
 use tower::ServiceExt as _;
 
+use crate::contract;
+
 /// The moment at which every test plays.
 pub(crate) const NOW: &str = "2024-01-15T10:30:00.000Z";
 
@@ -138,16 +140,21 @@ impl App {
         self.send(ask).await
     }
 
-    /// Asks as written.
+    /// Asks as written, and holds the answer against the document.
     pub(crate) async fn send(&self, ask: Ask) -> Reply {
-        let response = self.router.clone().oneshot(ask.request()).await.unwrap();
+        let request = ask.request();
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let response = self.router.clone().oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        Reply {
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let reply = Reply {
             status: head.status,
             headers: head.headers,
-            body: String::from_utf8(body.to_vec()).unwrap(),
-        }
+            body: String::from_utf8_lossy(&bytes).into_owned(),
+            bytes,
+        };
+        contract::check(&method, &path, reply.status, &reply.headers, &reply.body);
+        reply
     }
 
     /// A group with these members; the first creates it.
@@ -267,7 +274,9 @@ impl Ask {
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
+    /// As text, where it is any.
     pub(crate) body: String,
+    pub(crate) bytes: Bytes,
 }
 
 impl Reply {
@@ -276,8 +285,22 @@ impl Reply {
         format!("{} {}", self.status.as_u16(), self.body)
     }
 
+    /// The same without its request id, which no other answer has.
+    pub(crate) fn without_id(mut self) -> Self {
+        self.headers.remove("x-request-id");
+        self
+    }
+
     pub(crate) fn header(&self, name: header::HeaderName) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// All values of a header that is a list, in their order.
+    pub(crate) fn all(&self, name: header::HeaderName) -> Vec<&str> {
+        let values = self.headers.get_all(name).iter();
+        values
+            .flat_map(|value| value.to_str().unwrap().split(", "))
+            .collect()
     }
 
     /// `400 invalid_data name`: status, code and the key at fault, of a refusal that is checked to be whole; the status

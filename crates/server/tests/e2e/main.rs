@@ -26,6 +26,7 @@ mod lease;
 mod limits;
 mod names;
 mod order;
+mod origins;
 mod pages;
 mod payloads;
 mod probe;

@@ -1,0 +1,119 @@
+//! Pages of other origins, before the upgrade and while polling.
+
+use sealroom_testkit::client::http::{HttpResponse, request_with};
+
+use crate::common::TestServer;
+
+const PAGE: &str = "https://app.example";
+const OPEN: &str = "/socket.io/?EIO=4&transport=polling";
+
+async fn ask(
+    server: &TestServer,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> HttpResponse {
+    request_with(server.addr, method, path, headers, body.as_bytes())
+        .await
+        .unwrap()
+}
+
+fn cors(answer: &HttpResponse) -> Vec<(String, &str)> {
+    let named = answer
+        .headers
+        .iter()
+        .map(|(name, value)| (name.to_ascii_lowercase(), &**value));
+    named
+        .filter(|(name, _)| name.starts_with("access-control-"))
+        .collect()
+}
+
+fn allow_origin(origin: &str) -> Vec<(String, &str)> {
+    vec![("access-control-allow-origin".to_owned(), origin)]
+}
+
+#[tokio::test]
+async fn an_allowed_page_polls_and_reads_the_answers() {
+    let server = TestServer::start_with(&[("SEALROOM_ALLOWED_ORIGINS", PAGE)]);
+    let origin = [("Origin", PAGE)];
+    let opened = ask(&server, "GET", OPEN, &origin, "").await;
+    assert_eq!(opened.status, 200);
+    assert_eq!(cors(&opened), allow_origin(PAGE));
+    assert_eq!(opened.header("vary"), Some("Origin"));
+    let open: serde_json::Value = serde_json::from_str(opened.text().strip_prefix('0').unwrap()).unwrap();
+    let session = format!("{OPEN}&sid={}", open["sid"].as_str().unwrap());
+    let post = [origin[0], ("Content-Type", "text/plain;charset=UTF-8")];
+    let sent = ask(&server, "POST", &session, &post, "40{\"token\":\"x\"}").await;
+    assert_eq!((sent.status, cors(&sent)), (200, allow_origin(PAGE)));
+    let polled = ask(&server, "GET", &session, &origin, "").await;
+    assert_eq!((polled.status, cors(&polled)), (200, allow_origin(PAGE)));
+    assert!(polled.text().contains("token_invalid"), "{}", polled.text());
+    // A page reads refusals too.
+    let unknown = format!("{OPEN}&sid=AAAAAAAAAAAAAAAA");
+    let refused = ask(&server, "GET", &unknown, &origin, "").await;
+    assert_eq!((refused.status, cors(&refused)), (400, allow_origin(PAGE)));
+}
+
+#[tokio::test]
+async fn an_allowed_page_may_ask_first() {
+    let server = TestServer::start_with(&[("SEALROOM_ALLOWED_ORIGINS", PAGE)]);
+    let asks = [
+        ("Origin", PAGE),
+        ("Access-Control-Request-Method", "POST"),
+        ("Access-Control-Request-Headers", "authorization"),
+    ];
+    for path in [OPEN, "/api/v1/groups"] {
+        let answer = ask(&server, "OPTIONS", path, &asks, "").await;
+        assert_eq!(answer.status, 204, "{path}");
+        assert_eq!(answer.header("access-control-allow-origin"), Some(PAGE), "{path}");
+        assert!(
+            answer
+                .header("access-control-allow-methods")
+                .unwrap()
+                .contains("POST"),
+            "{path}"
+        );
+        assert!(
+            answer
+                .header("access-control-allow-headers")
+                .unwrap()
+                .contains("Authorization"),
+            "{path}"
+        );
+        assert_eq!(answer.header("access-control-allow-credentials"), None, "{path}");
+    }
+    let api = ask(&server, "GET", "/api/v1/me", &[("Origin", PAGE)], "").await;
+    assert_eq!(
+        (api.status, api.header("access-control-allow-origin")),
+        (401, Some(PAGE))
+    );
+}
+
+#[tokio::test]
+async fn other_pages_are_refused_before_anything_else() {
+    let listed = TestServer::start_with(&[("SEALROOM_ALLOWED_ORIGINS", PAGE)]);
+    let default = TestServer::start();
+    let own = format!("http://{}", listed.addr);
+    for (server, origin) in [
+        (&listed, "null"),
+        (&listed, "https://app.example.evil.example"),
+        (&listed, "http://app.example"),
+        (&listed, &*own),
+        (&default, PAGE),
+        (&default, "null"),
+    ] {
+        for path in [OPEN, "/socket.io/?EIO=4&transport=websocket"] {
+            for method in ["GET", "POST", "OPTIONS"] {
+                let asks = [("Origin", origin), ("Access-Control-Request-Method", "POST")];
+                let answer = ask(server, method, path, &asks, "").await;
+                assert_eq!(answer.status, 403, "{method} {path} {origin}");
+                assert_eq!(cors(&answer), [], "{method} {path} {origin}");
+            }
+        }
+    }
+    let same = format!("http://{}", default.addr);
+    let opened = ask(&default, "GET", OPEN, &[("Origin", &same)], "").await;
+    assert_eq!((opened.status, cors(&opened)), (200, vec![]));
+    assert_eq!(opened.header("vary"), None);
+}
