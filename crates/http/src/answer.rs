@@ -57,6 +57,17 @@ pub(crate) enum Put<T> {
     Changed(Shown<T>),
 }
 
+/// 201 with what was made.
+#[derive(Debug)]
+pub(crate) struct Made<T>(pub(crate) T);
+
+/// 201 for what is new, 200 for what was there from an earlier request.
+#[derive(Debug)]
+pub(crate) enum New<T> {
+    Now(T),
+    Before(T),
+}
+
 /// 204.
 #[derive(Debug)]
 pub(crate) struct Done;
@@ -144,6 +155,36 @@ impl<T: ToSchema> Describe for Put<T> {
     fn describe(spec: &mut Spec) {
         Shown::<T>::describe(spec);
         Created::<T>::describe(spec);
+    }
+}
+
+impl<T: Serialize> IntoResponse for Made<T> {
+    fn into_response(self) -> Response {
+        (StatusCode::CREATED, Json(self.0)).into_response()
+    }
+}
+
+impl<T: ToSchema> Describe for Made<T> {
+    fn describe(spec: &mut Spec) {
+        let answer = json::<T>(spec, "It is new.");
+        spec.answer(StatusCode::CREATED, answer);
+    }
+}
+
+impl<T: Serialize> IntoResponse for New<T> {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Now(body) => Made(body).into_response(),
+            Self::Before(body) => Shown(body).into_response(),
+        }
+    }
+}
+
+impl<T: ToSchema> Describe for New<T> {
+    fn describe(spec: &mut Spec) {
+        Made::<T>::describe(spec);
+        let answer = json::<T>(spec, "It was there from an earlier request.");
+        spec.answer(StatusCode::OK, answer);
     }
 }
 

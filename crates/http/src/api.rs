@@ -14,14 +14,14 @@ use sealroom_domain::{
     ErrorCode, Extra, Refusal,
     ports::{TokenError, TokenVerifier},
 };
-use sealroom_engine::Chat;
+use sealroom_engine::{AccountService, Chat};
 use tokio::time::{Duration, Instant};
 
 use crate::{
     HttpOptions, guards,
     openapi::Routes,
     problem,
-    routes::{groups, log, me, members, users},
+    routes::{auth, groups, log, me, members, users},
 };
 
 /// What every handler works on.
@@ -29,6 +29,7 @@ use crate::{
 pub(crate) struct Api {
     pub(crate) chat: Arc<Chat>,
     pub(crate) verifier: Arc<dyn TokenVerifier>,
+    accounts: Option<Arc<AccountService>>,
     pub(crate) options: HttpOptions,
     request_ids: AtomicU64,
     last_unverified: Mutex<Option<Instant>>,
@@ -38,14 +39,25 @@ impl Api {
     /// While keys cannot be had every request fails: one line a second tells it.
     const UNVERIFIED_LOG_INTERVAL: Duration = Duration::from_secs(1);
 
-    pub(crate) fn new(chat: Arc<Chat>, verifier: Arc<dyn TokenVerifier>, options: HttpOptions) -> Arc<Self> {
+    pub(crate) fn new(
+        chat: Arc<Chat>,
+        verifier: Arc<dyn TokenVerifier>,
+        accounts: Option<Arc<AccountService>>,
+        options: HttpOptions,
+    ) -> Arc<Self> {
         Arc::new(Self {
             chat,
             verifier,
+            accounts,
             options,
             request_ids: AtomicU64::new(0),
             last_unverified: Mutex::new(None),
         })
+    }
+
+    /// The built-in accounts; `not_found` where there are none.
+    pub(crate) fn accounts(&self) -> Result<&AccountService, Refusal> {
+        self.accounts.as_deref().ok_or(ErrorCode::NotFound.into())
     }
 
     /// The refusal of a token.
@@ -84,6 +96,7 @@ impl Api {
 /// Every route under [`crate::openapi::API`], with what is said of it.
 pub(crate) fn declared() -> Routes<Arc<Api>> {
     me::routes()
+        .merge(auth::routes())
         .merge(groups::routes())
         .merge(members::routes())
         .merge(log::routes())

@@ -38,13 +38,9 @@ impl Caller {
     pub(crate) const fn profile(&self) -> &Profile {
         &self.profile
     }
-}
 
-impl FromRequestParts<Arc<Api>> for Caller {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Problem> {
-        let token = bearer_token(&parts.headers)?;
+    async fn verify(headers: &HeaderMap, api: &Api) -> Result<Self, Refusal> {
+        let token = bearer_token(headers)?;
         let verified = api.verifier.verify(token).await;
         let principal = verified.map_err(|error| api.unverified(&error))?;
         let profile = api.chat.me(&principal).await?;
@@ -53,6 +49,38 @@ impl FromRequestParts<Arc<Api>> for Caller {
             principal,
             profile,
         })
+    }
+}
+
+impl FromRequestParts<Arc<Api>> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Problem> {
+        Ok(Self::verify(&parts.headers, api).await?)
+    }
+}
+
+/// A caller of a route that can do without one: its token is verified where it is asked for.
+pub(crate) struct MaybeCaller(HeaderMap);
+
+impl MaybeCaller {
+    pub(crate) async fn verify(&self, api: &Api) -> Result<Caller, Refusal> {
+        Caller::verify(&self.0, api).await
+    }
+}
+
+impl FromRequestParts<Arc<Api>> for MaybeCaller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _api: &Arc<Api>) -> Result<Self, Problem> {
+        Ok(Self(parts.headers.clone()))
+    }
+}
+
+impl Describe for MaybeCaller {
+    fn describe(spec: &mut Spec) {
+        Caller::describe(spec);
+        spec.may_have_token();
     }
 }
 

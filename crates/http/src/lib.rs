@@ -47,7 +47,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use axum::Router;
 use sealroom_domain::ports::TokenVerifier;
-use sealroom_engine::Chat;
+use sealroom_engine::{AccountService, Chat};
 pub use sealroom_wire::AllowedOrigins;
 
 use crate::{api::Api, probes::ReadinessGate};
@@ -73,6 +73,8 @@ pub struct HttpParts {
     pub chat: Arc<Chat>,
     /// Who a token speaks for.
     pub verifier: Arc<dyn TokenVerifier>,
+    /// The built-in accounts; `None` where there are none, and their routes are `not_found`.
+    pub accounts: Option<Arc<AccountService>>,
     /// What `/readyz` asks.
     pub readiness: Arc<dyn Readiness>,
     /// How the routes behave.
@@ -105,7 +107,7 @@ impl Default for HttpOptions {
 /// other path is a 404, so nothing can be merged in that has a fallback of its own; an application with routes of its
 /// own takes [`api`].
 pub fn router(parts: HttpParts) -> Router {
-    let api = Api::new(parts.chat, parts.verifier, parts.options);
+    let api = Api::new(parts.chat, parts.verifier, parts.accounts, parts.options);
     let readiness = Arc::new(ReadinessGate::new(parts.readiness));
     let routes = pages::front()
         .merge(pages::docs())
@@ -126,6 +128,6 @@ pub fn openapi() -> String {
 /// problem document; all others are left to the application. Where the router is nested, `Location` headers name the
 /// path without the prefix.
 pub fn api(chat: Arc<Chat>, verifier: Arc<dyn TokenVerifier>, options: HttpOptions) -> Router {
-    let api = Api::new(chat, verifier, options);
+    let api = Api::new(chat, verifier, None, options);
     guards::surround(api::routes(&api), &api)
 }

@@ -63,7 +63,8 @@ pub(crate) const fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::TokenMissing
         | ErrorCode::TokenInvalid
         | ErrorCode::TokenExpired
-        | ErrorCode::TokenRevoked => StatusCode::UNAUTHORIZED,
+        | ErrorCode::TokenRevoked
+        | ErrorCode::LoginFailed => StatusCode::UNAUTHORIZED,
         ErrorCode::NotAMember | ErrorCode::Forbidden => StatusCode::FORBIDDEN,
         ErrorCode::NotFound => StatusCode::NOT_FOUND,
         ErrorCode::Conflict | ErrorCode::LimitExceeded | ErrorCode::IdempotencyConflict => {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use sealroom_domain::{ClientMessageId, EncryptedContent, Entry, EntryBody, Message};
+use sealroom_domain::{ClientMessageId, EncryptedContent, Entry, EntryBody, Message, ports::CurrentMessage};
 use serde::{Serialize, Serializer};
 use utoipa::{
     PartialSchema, ToSchema,
@@ -30,6 +30,58 @@ pub struct EventEntry<'a>(pub &'a Entry);
 /// An entry as pages carry it: the same keys, and `type`.
 #[derive(Debug, Clone, Copy)]
 pub struct LogEntry<'a>(pub &'a Entry);
+
+/// A message as it stands now: the keys of its event, and `edited_seq` where it was edited.
+#[derive(Debug, Clone, Copy)]
+pub struct CurrentEntry<'a>(pub &'a CurrentMessage);
+
+impl Serialize for CurrentEntry<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let current = Current {
+            body: Body::from(&self.0.entry),
+            edited_seq: self.0.edited_seq.map(Count::from),
+        };
+        current.serialize(serializer)
+    }
+}
+
+impl PartialSchema for CurrentEntry<'_> {
+    fn schema() -> RefOr<Schema> {
+        let edited = Edited::schema();
+        let mut both = AllOf::new();
+        both.description = Some("A message as it stands now.".to_owned());
+        both.items = vec![Ref::from_schema_name(MessageBody::name()).into(), edited];
+        Schema::AllOf(both).into()
+    }
+}
+
+impl ToSchema for CurrentEntry<'_> {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("CurrentMessage")
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        with_its_own::<MessageBody<'_>>(schemas);
+        Edited::schemas(schemas);
+    }
+}
+
+/// What a message as it stands now has besides.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the schema of keys that `Current` writes")]
+struct Edited {
+    /// The place of the last edit, whose content and key epoch these are; only there where there is one.
+    #[schema(nullable = false)]
+    edited_seq: Option<Count>,
+}
+
+#[derive(Serialize)]
+struct Current<'a> {
+    #[serde(flatten)]
+    body: Body<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    edited_seq: Option<Count>,
+}
 
 impl Serialize for EventEntry<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

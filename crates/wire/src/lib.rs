@@ -4,6 +4,7 @@
 //!
 //! This crate must never know a transport, a use case or a driver: it turns values of the domain into JSON and back.
 
+mod client_address;
 mod entry;
 pub mod fields;
 mod origins;
@@ -11,7 +12,8 @@ mod refusal;
 mod time;
 pub mod values;
 
-pub use entry::{EventEntry, LogEntry, event_name};
+pub use client_address::{ClientAddress, TrustedProxies};
+pub use entry::{CurrentEntry, EventEntry, LogEntry, event_name};
 pub use origins::{AllowedOrigins, Origin};
 pub use refusal::{FurtherKey, RefusalBody};
 pub use time::rfc3339;

@@ -2,6 +2,7 @@
 
 use sealroom_domain::{
     GroupId, KeyEpoch, MAX_SAFE_INTEGER, MessageId, RemovalReason, Role, Seq, Timestamp, UserId,
+    ports::MarkedRead,
 };
 use serde::Serialize;
 use utoipa::{
@@ -52,6 +53,13 @@ made_of!(Count(|count| count.get()): Seq, KeyEpoch);
 made_of!(Time(rfc3339): Timestamp);
 made_of!(RoleName(Role::as_str): Role);
 made_of!(ReasonName(RemovalReason::as_str): RemovalReason);
+
+impl From<MarkedRead> for Count {
+    /// The entries after a mark.
+    fn from(marked: MarkedRead) -> Self {
+        Self::between(marked.read, marked.head)
+    }
+}
 
 impl Count {
     /// The entries of a log after a place.

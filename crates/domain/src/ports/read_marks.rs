@@ -39,10 +39,3 @@ pub struct MarkedRead {
     /// The place of the last entry of the log.
     pub head: Seq,
 }
-
-impl MarkedRead {
-    /// How many entries come after the mark.
-    pub const fn unread(self) -> i64 {
-        self.head.get().saturating_sub(self.read.get())
-    }
-}

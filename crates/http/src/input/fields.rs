@@ -1,9 +1,10 @@
 //! The keys of bodies: what each may be, how it is read, and how it is described. All three from one declaration.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use sealroom_domain::{
-    DisplayName, EncryptedContent, GroupName, Limits, NameError, Refusal, Role, UserId, Username,
+    DisplayName, EncryptedContent, GroupName, KeyEpoch, Limits, MAX_SAFE_INTEGER, NameError, Refusal,
+    Retention, Role, Seq, UserId, Username,
 };
 use sealroom_wire::{
     RawValue,
@@ -197,6 +198,72 @@ impl Value for UserId {
     fn schema() -> Schema {
         integer(1).description(Some("An id.")).into()
     }
+}
+
+impl Value for Seq {
+    fn read(key: &'static str, raw: &RawValue, _limits: &Limits) -> Result<Self, Refusal> {
+        fields::required(key, fields::seq(key, Some(raw))?)
+    }
+
+    fn schema() -> Schema {
+        integer(0).description(Some("A place in a log.")).into()
+    }
+}
+
+impl Value for KeyEpoch {
+    fn read(key: &'static str, raw: &RawValue, _limits: &Limits) -> Result<Self, Refusal> {
+        fields::required(key, fields::key_epoch(key, Some(raw))?)
+    }
+
+    fn schema() -> Schema {
+        integer(0).description(Some("A key epoch.")).into()
+    }
+}
+
+/// A text of any kind, which a use case has rules for.
+impl Value for String {
+    fn read(key: &'static str, raw: &RawValue, _limits: &Limits) -> Result<Self, Refusal> {
+        text(key, raw).map(Cow::into_owned)
+    }
+
+    fn schema() -> Schema {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .pattern(Some(r"^[^\u0000]*$"))
+            .into()
+    }
+}
+
+impl Value for Retention {
+    fn read(key: &'static str, raw: &RawValue, limits: &Limits) -> Result<Self, Refusal> {
+        let object = Object::parse(raw.get().as_bytes(), &["age_s", "count"], limits)
+            .map_err(|_shape| Refusal::invalid(key))?;
+        let number = |name| fields::limit(key, object.get(name));
+        Ok(Self {
+            age: number("age_s")?.map(|secs| Duration::from_secs(wide(secs))),
+            count: number("count")?.map(wide),
+        })
+    }
+
+    fn schema() -> Schema {
+        let most = |text| integer(1).maximum(Some(MAX_SAFE_INTEGER)).description(Some(text));
+        ObjectBuilder::new()
+            .schema_type(Type::Object)
+            .additional_properties(Some(AdditionalProperties::FreeForm(false)))
+            .property(
+                "age_s",
+                nullable(most("Entries that are older in seconds are forgotten.").into()),
+            )
+            .property(
+                "count",
+                nullable(most("Entries before the last so many are forgotten.").into()),
+            )
+            .into()
+    }
+}
+
+fn wide(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
 }
 
 impl Value for Role {

@@ -1,8 +1,10 @@
 //! Reading requests strictly. Each number has one spelling: an alias of an id could pass a check in front of the server
 //! that the id itself does not pass.
 
+pub(crate) mod address;
 pub(crate) mod body;
 pub(crate) mod fields;
+pub(crate) mod idempotency_key;
 pub(crate) mod path;
 pub(crate) mod query;
 

@@ -86,6 +86,14 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         self.add(HttpMethod::Put, MethodFilter::PUT, path, handler, words)
     }
 
+    pub(crate) fn patch<M, A, H>(self, path: &str, handler: H, words: Words) -> Self
+    where
+        H: Handler<M, S> + Described<A>,
+        M: 'static,
+    {
+        self.add(HttpMethod::Patch, MethodFilter::PATCH, path, handler, words)
+    }
+
     pub(crate) fn delete<M, A, H>(self, path: &str, handler: H, words: Words) -> Self
     where
         H: Handler<M, S> + Described<A>,

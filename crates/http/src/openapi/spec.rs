@@ -85,6 +85,12 @@ impl Spec {
         self.operation.security = Some(vec![requirement]);
     }
 
+    /// Who has no token may ask as well.
+    pub(crate) fn may_have_token(&mut self) {
+        let requirement = SecurityRequirement::new(BEARER, <[&str; 0]>::default());
+        self.operation.security = Some(vec![SecurityRequirement::default(), requirement]);
+    }
+
     /// A schema of a type, which also stands among the document's schemas.
     pub(crate) fn body<T: ToSchema>(&mut self) -> Body {
         self.named(T::name().into_owned(), T::schema());

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use sealroom_domain::{ErrorCode, GroupName, Seq, UserId};
-use sealroom_engine::GroupSummary;
+use sealroom_domain::{ErrorCode, GroupName, Retention, Seq, UserId};
+use sealroom_engine::{GroupPatch, GroupSummary};
 use sealroom_wire::values::{Count, Id, RoleName};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    answer::{Answer, Created, Kept, Put, Shown},
+    answer::{Answer, Created, Done, Kept, Put, Shown},
     api::Api,
     caller::Caller,
     input::{body::Body, fields::body, path::GroupPath},
@@ -37,7 +37,7 @@ pub(crate) fn routes() -> Routes<Arc<Api>> {
                 id: "createGroup",
                 does: "Creates a group",
                 details: "The caller becomes its owner.",
-                refuses: &[ErrorCode::NotFound],
+                refuses: &[ErrorCode::NotFound, ErrorCode::LimitExceeded],
             },
         )
         .get(
@@ -60,6 +60,36 @@ pub(crate) fn routes() -> Routes<Arc<Api>> {
                 refuses: &[ErrorCode::Forbidden],
             },
         )
+        .patch(
+            "/groups/{group_id}",
+            patch,
+            Words {
+                id: "updateGroup",
+                does: "Renames a group, or decides how long its entries are kept",
+                details: "Admins and owners rename; owners decide what is kept. What is absent stays.",
+                refuses: &[ErrorCode::NotAMember, ErrorCode::NotFound, ErrorCode::Forbidden],
+            },
+        )
+        .delete(
+            "/groups/{group_id}",
+            delete,
+            Words {
+                id: "deleteGroup",
+                does: "Deletes a group with its log",
+                details: "Owners only. Answered after this server has told and evicted the sockets of its members.",
+                refuses: &[ErrorCode::NotAMember, ErrorCode::NotFound, ErrorCode::Forbidden],
+            },
+        )
+        .put(
+            "/groups/{group_id}/read",
+            mark_read,
+            Words {
+                id: "markRead",
+                does: "Moves the caller's read mark",
+                details: "Forward only, and at most to the end of the log: a mark that is further already stays.",
+                refuses: &[ErrorCode::NotAMember, ErrorCode::NotFound],
+            },
+        )
 }
 
 body! {
@@ -80,15 +110,35 @@ body! {
     }
 }
 
+body! {
+    /// What is to change of a group.
+    GroupChanges {
+        /// What it is called.
+        name: Option<GroupName>,
+        /// How long its entries are kept, within what the server keeps. It is set as a whole: what is absent in it has no
+        /// limit of the group's own.
+        retention: Option<Retention>,
+    }
+}
+
+body! {
+    /// How far the caller has read.
+    ReadPlace {
+        /// The last entry that was read.
+        seq: Seq,
+    }
+}
+
 /// The groups of the caller.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Groups {
-    groups: Vec<Group>,
+    groups: Vec<GroupShown>,
 }
 
 /// A group as the caller sees it.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Group {
+#[schema(as = Group)]
+pub(crate) struct GroupShown {
     group_id: Id,
     #[schema(min_length = 1, max_length = 256)]
     name: String,
@@ -101,13 +151,42 @@ pub(crate) struct Group {
     read_seq: Count,
     /// How many entries follow `read_seq`.
     unread: Count,
+    retention: RetentionShown,
 }
 
-impl From<GroupSummary> for Group {
+/// How long the entries of a group are kept, beside what the server keeps; `null` is no limit.
+#[derive(Serialize, ToSchema)]
+#[schema(as = GroupRetention)]
+pub(crate) struct RetentionShown {
+    /// Entries that are older in seconds are forgotten.
+    #[schema(required)]
+    age_s: Option<u64>,
+    /// Entries before the last so many are forgotten.
+    #[schema(required)]
+    count: Option<u64>,
+}
+
+impl From<Retention> for RetentionShown {
+    fn from(Retention { age, count }: Retention) -> Self {
+        Self {
+            age_s: age.map(|age| age.as_secs()),
+            count,
+        }
+    }
+}
+
+/// How far the caller has read.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ReadMark {
+    /// The last entry that was read.
+    read_seq: Count,
+    /// How many entries follow it.
+    unread: Count,
+}
+
+impl From<GroupSummary> for GroupShown {
     fn from(summary: GroupSummary) -> Self {
-        // Nothing sets a read mark yet, so each stands before the first entry.
-        let read = Seq::ZERO;
-        let head = summary.group.head;
+        let (read, head) = (summary.read, summary.group.head);
         Self {
             group_id: summary.group.group_id.into(),
             name: summary.group.name.to_string(),
@@ -115,6 +194,7 @@ impl From<GroupSummary> for Group {
             head_seq: head.into(),
             read_seq: read.into(),
             unread: Count::between(read, head),
+            retention: summary.group.retention.into(),
         }
     }
 }
@@ -130,7 +210,7 @@ pub(crate) struct NamedGroup {
 async fn list(caller: Caller, State(api): State<Arc<Api>>) -> Answer<Kept<Groups>> {
     let groups = api.chat.groups(caller.actor()).await?;
     Ok(Kept(Groups {
-        groups: groups.into_iter().map(Group::from).collect(),
+        groups: groups.into_iter().map(GroupShown::from).collect(),
     }))
 }
 
@@ -138,7 +218,7 @@ async fn create(
     caller: Caller,
     State(api): State<Arc<Api>>,
     Body(NewGroup { name, members }): Body<NewGroup>,
-) -> Answer<Created<Group>> {
+) -> Answer<Created<GroupShown>> {
     let members = members.unwrap_or_default();
     let summary = api.chat.create_group(caller.actor(), name, &members).await?;
     Ok(Created {
@@ -151,7 +231,7 @@ async fn get(
     caller: Caller,
     GroupPath(group_id): GroupPath,
     State(api): State<Arc<Api>>,
-) -> Answer<Kept<Group>> {
+) -> Answer<Kept<GroupShown>> {
     let summary = api.chat.group(caller.actor(), group_id).await?;
     Ok(Kept(summary.into()))
 }
@@ -172,4 +252,33 @@ async fn put(
     } else {
         Put::Changed(Shown(body))
     })
+}
+
+async fn patch(
+    caller: Caller,
+    GroupPath(group_id): GroupPath,
+    State(api): State<Arc<Api>>,
+    Body(GroupChanges { name, retention }): Body<GroupChanges>,
+) -> Answer<Shown<GroupShown>> {
+    let patch = GroupPatch { name, retention };
+    let summary = api.chat.update_group(caller.actor(), group_id, patch).await?;
+    Ok(Shown(summary.into()))
+}
+
+async fn delete(caller: Caller, GroupPath(group_id): GroupPath, State(api): State<Arc<Api>>) -> Answer<Done> {
+    api.chat.delete_group(caller.actor(), group_id).await?;
+    Ok(Done)
+}
+
+async fn mark_read(
+    caller: Caller,
+    GroupPath(group_id): GroupPath,
+    State(api): State<Arc<Api>>,
+    Body(ReadPlace { seq }): Body<ReadPlace>,
+) -> Answer<Shown<ReadMark>> {
+    let marked = api.chat.mark_read(caller.actor(), group_id, seq).await?;
+    Ok(Shown(ReadMark {
+        read_seq: marked.read.into(),
+        unread: marked.into(),
+    }))
 }

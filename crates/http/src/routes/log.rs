@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use axum::extract::{OriginalUri, State};
-use sealroom_domain::{Entry, ErrorCode};
-use sealroom_engine::EntriesPage;
-use sealroom_wire::{EventEntry, LogEntry, values::Count};
+use sealroom_domain::{EncryptedContent, Entry, ErrorCode, KeyEpoch, ports::CurrentMessage};
+use sealroom_engine::{CurrentMessages, EntriesPage, MessageDraft, Published};
+use sealroom_wire::{CurrentEntry, EventEntry, LogEntry, values::Count};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use crate::{
-    answer::{Answer, Page},
+    answer::{Answer, New, Page},
     api::Api,
     caller::Caller,
-    input::{path::GroupPath, query::PageQuery},
-    links::links,
+    input::{body::Body, fields::body, idempotency_key::IdempotencyKey, path::GroupPath, query::PageQuery},
+    links::{Ends, links},
     openapi::{API, Routes, Words},
 };
 
@@ -26,9 +26,24 @@ pub(crate) fn routes() -> Routes<Arc<Api>> {
             messages,
             Words {
                 id: "listMessages",
-                does: "Messages of a group",
-                details: "A page may be shorter than `limit` also where more follow.",
-                refuses: &[ErrorCode::NotAMember, ErrorCode::NotFound],
+                does: "Messages of a group as they stand now",
+                details: "With the content of their last edits, and without those that were deleted.",
+                refuses: &[ErrorCode::NotAMember, ErrorCode::NotFound, ErrorCode::HistoryTrimmed],
+            },
+        )
+        .post(
+            "/groups/{group_id}/messages",
+            send,
+            Words {
+                id: "sendMessage",
+                does: "Sends a message",
+                details: "With an `Idempotency-Key` a retry is harmless: 200 and the first message, for as long as it is stored.",
+                refuses: &[
+                    ErrorCode::NotAMember,
+                    ErrorCode::NotFound,
+                    ErrorCode::IdempotencyConflict,
+                    ErrorCode::RateLimited,
+                ],
             },
         )
         .get(
@@ -38,17 +53,18 @@ pub(crate) fn routes() -> Routes<Arc<Api>> {
                 id: "listEntries",
                 does: "Entries of the log of a group",
                 details: "Everything that members must agree on, numbered by `seq` from 1 without gaps.",
-                refuses: &[ErrorCode::NotAMember, ErrorCode::NotFound],
+                refuses: &[ErrorCode::NotAMember, ErrorCode::NotFound, ErrorCode::HistoryTrimmed],
             },
         )
 }
 
 /// A page of messages.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Messages {
-    #[serde(serialize_with = "as_events")]
-    #[schema(value_type = Vec<EventEntry<'_>>)]
-    messages: Vec<Entry>,
+#[schema(as = Messages)]
+pub(crate) struct MessagesShown {
+    #[serde(serialize_with = "as_current")]
+    #[schema(value_type = Vec<CurrentEntry<'_>>)]
+    messages: Vec<CurrentMessage>,
     /// Whether the log goes on in the direction of reading.
     has_more: bool,
     /// The place of the newest entry.
@@ -60,7 +76,8 @@ pub(crate) struct Messages {
 
 /// A page of the log.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Entries {
+#[schema(as = Entries)]
+pub(crate) struct EntriesShown {
     #[serde(serialize_with = "as_log")]
     #[schema(value_type = Vec<LogEntry<'_>>)]
     entries: Vec<Entry>,
@@ -73,8 +90,32 @@ pub(crate) struct Entries {
     log_id: String,
 }
 
-fn as_events<S: Serializer>(entries: &[Entry], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(entries.iter().map(EventEntry))
+body! {
+    /// A message.
+    Draft {
+        /// What the sender encrypted.
+        encrypted_content: EncryptedContent,
+        /// The key that it is encrypted with.
+        key_epoch: Option<KeyEpoch>,
+    }
+}
+
+/// A message that was sent.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SentMessage {
+    #[serde(serialize_with = "as_event")]
+    #[schema(value_type = EventEntry<'_>)]
+    message: Arc<Published>,
+    /// Whether it was sent before with the same `Idempotency-Key`.
+    duplicate: bool,
+}
+
+fn as_event<S: Serializer>(message: &Published, serializer: S) -> Result<S::Ok, S::Error> {
+    EventEntry(message.entry()).serialize(serializer)
+}
+
+fn as_current<S: Serializer>(messages: &[CurrentMessage], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(messages.iter().map(CurrentEntry))
 }
 
 fn as_log<S: Serializer>(entries: &[Entry], serializer: S) -> Result<S::Ok, S::Error> {
@@ -87,25 +128,51 @@ async fn messages(
     query: PageQuery,
     OriginalUri(uri): OriginalUri,
     State(api): State<Arc<Api>>,
-) -> Answer<Page<Messages>> {
+) -> Answer<Page<MessagesShown>> {
     let page = api
         .chat
         .messages(caller.actor(), group_id, query.cursor, query.limit)
         .await?;
-    let links = links(uri.path(), &query, &page);
-    let EntriesPage {
-        entries,
+    let ends = Ends::of(page.messages.iter().map(|message| message.entry.seq));
+    let links = links(uri.path(), &query, ends, page.has_more, page.head);
+    let CurrentMessages {
+        messages,
         has_more,
         head,
         log_id,
     } = page;
-    let body = Messages {
-        messages: entries,
+    let body = MessagesShown {
+        messages,
         has_more,
         head_seq: head.into(),
         log_id: log_id.to_string(),
     };
     Ok(Page { body, links })
+}
+
+async fn send(
+    caller: Caller,
+    GroupPath(group_id): GroupPath,
+    IdempotencyKey(client_message_id): IdempotencyKey,
+    State(api): State<Arc<Api>>,
+    Body(draft): Body<Draft>,
+) -> Answer<New<SentMessage>> {
+    let draft = MessageDraft {
+        group_id,
+        content: draft.encrypted_content,
+        client_message_id,
+        key_epoch: draft.key_epoch,
+    };
+    let sent = api.chat.post(caller.actor(), caller.profile(), draft).await?;
+    let body = SentMessage {
+        message: sent.message,
+        duplicate: sent.duplicate,
+    };
+    Ok(if sent.duplicate {
+        New::Before(body)
+    } else {
+        New::Now(body)
+    })
 }
 
 async fn entries(
@@ -114,19 +181,20 @@ async fn entries(
     query: PageQuery,
     OriginalUri(uri): OriginalUri,
     State(api): State<Arc<Api>>,
-) -> Answer<Page<Entries>> {
+) -> Answer<Page<EntriesShown>> {
     let page = api
         .chat
         .entries(caller.actor(), group_id, query.cursor, query.limit)
         .await?;
-    let links = links(uri.path(), &query, &page);
+    let ends = Ends::of(page.entries.iter().map(|entry| entry.seq));
+    let links = links(uri.path(), &query, ends, page.has_more, page.head);
     let EntriesPage {
         entries,
         has_more,
         head,
         log_id,
     } = page;
-    let body = Entries {
+    let body = EntriesShown {
         entries,
         has_more,
         head_seq: head.into(),

@@ -40,7 +40,13 @@ pub(crate) fn routes() -> Routes<Arc<Api>> {
                 id: "putMember",
                 does: "Adds a member, or changes its role",
                 details: "Owners give and take every role, admins those up to their own; nobody changes who stands above. The last owner cannot lose the role: `conflict`. The body may be missing.",
-                refuses: &[ErrorCode::NotAMember, ErrorCode::Forbidden, ErrorCode::NotFound, ErrorCode::Conflict],
+                refuses: &[
+                    ErrorCode::NotAMember,
+                    ErrorCode::Forbidden,
+                    ErrorCode::NotFound,
+                    ErrorCode::Conflict,
+                    ErrorCode::LimitExceeded,
+                ],
             },
         )
         .delete(

@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    answer::{Answer, Shown},
+    answer::{Answer, Done, Shown},
     api::Api,
     caller::Caller,
     input::{body::Body, fields::body, path::UserPath},
@@ -27,6 +27,26 @@ pub(crate) fn routes() -> Routes<Arc<Api>> {
                 does: "Says what a user is called",
                 details: "Admin scope only. Open sockets of the user write under the new name at once; may be repeated.",
                 refuses: &[ErrorCode::Forbidden, ErrorCode::Conflict],
+            },
+        )
+        .delete(
+            "/users/{user_id}",
+            erase,
+            Words {
+                id: "eraseUser",
+                does: "Erases a user with everything that it wrote",
+                details: "Admin scope only. Its names, memberships and tokens end; its messages keep their places without content. May be repeated.",
+                refuses: &[ErrorCode::Forbidden, ErrorCode::NotFound],
+            },
+        )
+        .post(
+            "/users/{user_id}/revoke",
+            revoke,
+            Words {
+                id: "revokeUser",
+                does: "Takes back the tokens of a user",
+                details: "Admin scope only. Ends every token that was issued up to the second of this call, those that do not say when they were issued, and the sockets that go by one.",
+                refuses: &[ErrorCode::Forbidden],
             },
         )
 }
@@ -71,4 +91,14 @@ async fn put(
         .put_user(caller.actor(), user_id, display_name, username)
         .await?;
     Ok(Shown(body))
+}
+
+async fn erase(caller: Caller, UserPath(user_id): UserPath, State(api): State<Arc<Api>>) -> Answer<Done> {
+    api.chat.erase_user(caller.actor(), user_id).await?;
+    Ok(Done)
+}
+
+async fn revoke(caller: Caller, UserPath(user_id): UserPath, State(api): State<Arc<Api>>) -> Answer<Done> {
+    api.chat.revoke_user(caller.actor(), user_id).await?;
+    Ok(Done)
 }

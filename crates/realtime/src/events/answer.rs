@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use sealroom_domain::{GroupId, Refusal, Timestamp, ports::MarkedRead};
 use sealroom_engine::{EntriesPage, Joined, Published, Sent};
-use sealroom_wire::{EventEntry, LogEntry, RawValue, RefusalBody, rfc3339};
+use sealroom_wire::{EventEntry, LogEntry, RawValue, RefusalBody, rfc3339, values::Count};
 use serde::Serialize;
 use serde_json::value::to_raw_value;
 use socketioxide::{
@@ -165,16 +165,16 @@ impl<'a> EntryAck<'a> {
 #[derive(Debug, Serialize)]
 pub(crate) struct ReadAck {
     success: bool,
-    read_seq: i64,
-    unread: i64,
+    read_seq: Count,
+    unread: Count,
 }
 
 impl ReadAck {
     pub(crate) fn new(marked: MarkedRead) -> Self {
         Self {
             success: true,
-            read_seq: marked.read.get(),
-            unread: marked.unread(),
+            read_seq: marked.read.into(),
+            unread: marked.into(),
         }
     }
 }
