@@ -14,8 +14,12 @@ fn every_property_is_in_the_list_of_its_suite() {
             &[
                 include_str!("group_log/abandoned.rs"),
                 include_str!("group_log/concurrency.rs"),
+                include_str!("group_log/current.rs"),
+                include_str!("group_log/deletions.rs"),
+                include_str!("group_log/edits.rs"),
                 include_str!("group_log/guards.rs"),
                 include_str!("group_log/idempotency.rs"),
+                include_str!("group_log/limits.rs"),
                 include_str!("group_log/members.rs"),
                 include_str!("group_log/order.rs"),
                 include_str!("group_log/owners.rs"),
