@@ -27,10 +27,22 @@ fn every_property_is_in_the_list_of_its_suite() {
                 include_str!("group_log/values.rs"),
             ],
         ),
-        (groups::PROPERTIES, &[include_str!("groups.rs")]),
+        (
+            groups::PROPERTIES,
+            &[
+                include_str!("groups/change.rs"),
+                include_str!("groups/create.rs"),
+                include_str!("groups/delete.rs"),
+                include_str!("groups/get.rs"),
+                include_str!("groups/put.rs"),
+            ],
+        ),
         (memberships::PROPERTIES, &[include_str!("memberships.rs")]),
         (token_verifier::PROPERTIES, &[include_str!("token_verifier.rs")]),
-        (users::PROPERTIES, &[include_str!("users.rs")]),
+        (
+            users::PROPERTIES,
+            &[include_str!("users/erase.rs"), include_str!("users/mod.rs")],
+        ),
     ];
     for (listed, sources) in suites {
         let written: BTreeSet<&str> = sources
