@@ -83,12 +83,13 @@ body! {
 /// The groups of the caller.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Groups {
-    groups: Vec<Group>,
+    groups: Vec<GroupBody>,
 }
 
 /// A group as the caller sees it.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Group {
+#[schema(as = Group)]
+pub(crate) struct GroupBody {
     group_id: Id,
     #[schema(min_length = 1, max_length = 256)]
     name: String,
@@ -103,7 +104,7 @@ pub(crate) struct Group {
     unread: Count,
 }
 
-impl From<GroupSummary> for Group {
+impl From<GroupSummary> for GroupBody {
     fn from(summary: GroupSummary) -> Self {
         // Nothing sets a read mark yet, so each stands before the first entry.
         let read = Seq::ZERO;
@@ -130,7 +131,7 @@ pub(crate) struct NamedGroup {
 async fn list(caller: Caller, State(api): State<Arc<Api>>) -> Answer<Kept<Groups>> {
     let groups = api.chat.groups(caller.actor()).await?;
     Ok(Kept(Groups {
-        groups: groups.into_iter().map(Group::from).collect(),
+        groups: groups.into_iter().map(GroupBody::from).collect(),
     }))
 }
 
@@ -138,7 +139,7 @@ async fn create(
     caller: Caller,
     State(api): State<Arc<Api>>,
     Body(NewGroup { name, members }): Body<NewGroup>,
-) -> Answer<Created<Group>> {
+) -> Answer<Created<GroupBody>> {
     let members = members.unwrap_or_default();
     let summary = api.chat.create_group(caller.actor(), name, &members).await?;
     Ok(Created {
@@ -151,7 +152,7 @@ async fn get(
     caller: Caller,
     GroupPath(group_id): GroupPath,
     State(api): State<Arc<Api>>,
-) -> Answer<Kept<Group>> {
+) -> Answer<Kept<GroupBody>> {
     let summary = api.chat.group(caller.actor(), group_id).await?;
     Ok(Kept(summary.into()))
 }

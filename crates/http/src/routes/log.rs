@@ -45,7 +45,8 @@ pub(crate) fn routes() -> Routes<Arc<Api>> {
 
 /// A page of messages.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Messages {
+#[schema(as = Messages)]
+pub(crate) struct MessagesBody {
     #[serde(serialize_with = "as_events")]
     #[schema(value_type = Vec<EventEntry<'_>>)]
     messages: Vec<Entry>,
@@ -60,7 +61,8 @@ pub(crate) struct Messages {
 
 /// A page of the log.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Entries {
+#[schema(as = Entries)]
+pub(crate) struct EntriesBody {
     #[serde(serialize_with = "as_log")]
     #[schema(value_type = Vec<LogEntry<'_>>)]
     entries: Vec<Entry>,
@@ -87,7 +89,7 @@ async fn messages(
     query: PageQuery,
     OriginalUri(uri): OriginalUri,
     State(api): State<Arc<Api>>,
-) -> Answer<Page<Messages>> {
+) -> Answer<Page<MessagesBody>> {
     let page = api
         .chat
         .messages(caller.actor(), group_id, query.cursor, query.limit)
@@ -99,7 +101,7 @@ async fn messages(
         head,
         log_id,
     } = page;
-    let body = Messages {
+    let body = MessagesBody {
         messages: entries,
         has_more,
         head_seq: head.into(),
@@ -114,7 +116,7 @@ async fn entries(
     query: PageQuery,
     OriginalUri(uri): OriginalUri,
     State(api): State<Arc<Api>>,
-) -> Answer<Page<Entries>> {
+) -> Answer<Page<EntriesBody>> {
     let page = api
         .chat
         .entries(caller.actor(), group_id, query.cursor, query.limit)
@@ -126,7 +128,7 @@ async fn entries(
         head,
         log_id,
     } = page;
-    let body = Entries {
+    let body = EntriesBody {
         entries,
         has_more,
         head_seq: head.into(),
