@@ -1,4 +1,4 @@
-//! The packages of the interop clients: exactly those of the lock files, installed once for each change of them.
+//! The packages of the programs that play against the server: exactly those of the lock files, installed once for each change of them.
 
 use std::{fs, path::Path, process::Command};
 
@@ -7,24 +7,39 @@ use cargo_metadata::Metadata;
 
 use crate::{process, tools};
 
-/// Where the clients are, from the workspace's root.
-const CLIENTS: &str = "crates/server/tests/interop";
-/// Python's virtual environment, in the target directory; `tests/common` of `server` looks for it there.
-const VENV: &str = "interop-venv";
+/// The Node client, from the workspace's root.
+const NODE: &str = "crates/server/tests/interop/node";
+/// What Python runs: who it is for, its requirements, and its virtual environment in the target directory, where the
+/// tests of `server` look for it.
+const PYTHON: [(&str, &str, &str); 2] = [
+    (
+        "the Python client",
+        "crates/server/tests/interop/python/requirements.txt",
+        "interop-venv",
+    ),
+    (
+        "schemathesis",
+        "crates/server/tests/schemathesis/requirements.txt",
+        "schemathesis-venv",
+    ),
+];
 /// Lies beside what was installed and holds what it was installed from.
 const STAMP: &str = ".installed-from";
 
-/// Installs the clients' packages where they are missing or not those of the lock files.
+/// Installs the packages where they are missing or not those of the lock files.
 pub(crate) fn install(metadata: &Metadata) -> anyhow::Result<()> {
-    let clients = metadata.workspace_root.as_std_path().join(CLIENTS);
-    let node = clients.join("node");
-    let requirements = clients.join("python/requirements.txt");
+    let root = metadata.workspace_root.as_std_path();
+    let node = root.join(NODE);
     let node_lock = read_lock(&node.join("package-lock.json"))?;
-    let python_lock = read_lock(&requirements)?;
     tools::need_node_and_python()?;
     install_node(&node, &node_lock)?;
-    let venv = metadata.target_directory.as_std_path().join(VENV);
-    install_python(&venv, &requirements, &python_lock)
+    for (whose, requirements, venv) in PYTHON {
+        let requirements = root.join(requirements);
+        let lock = read_lock(&requirements)?;
+        let venv = metadata.target_directory.as_std_path().join(venv);
+        install_python(whose, &venv, &requirements, &lock)?;
+    }
+    Ok(())
 }
 
 fn read_lock(path: &Path) -> anyhow::Result<String> {
@@ -46,12 +61,12 @@ fn install_node(folder: &Path, lock: &str) -> anyhow::Result<()> {
     stamp.write()
 }
 
-fn install_python(venv: &Path, requirements: &Path, lock: &str) -> anyhow::Result<()> {
+fn install_python(whose: &str, venv: &Path, requirements: &Path, lock: &str) -> anyhow::Result<()> {
     let stamp = Stamp::new(venv, "python3", lock)?;
     if stamp.is_current() {
         return Ok(());
     }
-    println!("installing the packages of the Python client");
+    println!("installing the packages of {whose}");
     process::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(venv))?;
     process::run(
         Command::new(venv.join("bin/python"))

@@ -13,15 +13,15 @@ use serde::Serialize;
 use utoipa::{
     ToSchema,
     openapi::{
-        self, Required,
-        path::{ParameterBuilder, ParameterIn},
+        self,
+        path::ParameterIn,
         schema::{ObjectBuilder, Type},
     },
 };
 
 use crate::{
     conditional,
-    openapi::{API, Describe, Spec, header, json_content},
+    openapi::{API, Describe, Spec, header, json_content, parameter},
     problem::{Problem, internal},
 };
 
@@ -217,15 +217,12 @@ fn kept(mut answer: openapi::Response) -> openapi::Response {
 
 /// The header that asks whether anything has changed, and the answer where nothing has.
 fn if_none_match(spec: &mut Spec) {
-    let parameter = ParameterBuilder::new()
-        .name("If-None-Match")
-        .parameter_in(ParameterIn::Header)
-        .required(Required::False)
-        .description(Some(
-            "ETags of earlier answers: 304 where one of them is still right.",
-        ))
-        .schema(Some(ObjectBuilder::new().schema_type(Type::String)));
-    spec.parameter(parameter.build());
+    spec.parameter(parameter(
+        "If-None-Match",
+        ParameterIn::Header,
+        ObjectBuilder::new().schema_type(Type::String),
+        "ETags of earlier answers: 304 where one of them is still right.",
+    ));
     let answer = kept(openapi::Response::new("Nothing has changed."));
     spec.answer(StatusCode::NOT_MODIFIED, answer);
 }

@@ -150,7 +150,7 @@ mod tests {
         for code in ErrorCode::ALL {
             let expected = match code.as_str() {
                 "invalid_data" | "unknown_event" => 400,
-                "token_missing" | "token_invalid" | "token_expired" | "token_revoked" => 401,
+                "token_missing" | "token_invalid" | "token_expired" | "token_revoked" | "login_failed" => 401,
                 "not_a_member" | "forbidden" => 403,
                 "not_found" => 404,
                 "conflict" | "limit_exceeded" | "idempotency_conflict" => 409,

@@ -192,26 +192,74 @@ async fn the_events_and_their_acks_are_those_of_the_protocol() {
     }
 }
 
+/// A route with the keys of its query and of its body, `?` behind those that may be absent, each in order.
+fn route(method: &str, path: &str, mut query: Vec<String>, mut body: Vec<String>) -> String {
+    query.sort();
+    body.sort();
+    format!("{} {path} query {query:?} body {body:?}", method.to_uppercase())
+}
+
 #[tokio::test]
-async fn the_routes_are_there() {
+async fn the_routes_are_those_of_the_openapi_document() {
     let server = TestServer::start();
-    let rows = table("docs/PROTOCOL.md", "route");
-    for row in &rows {
-        let (method, rest) = row[0].split_once(' ').unwrap();
-        // A body is named after a space, a query after a question mark.
-        let path = rest.split([' ', '?']).next().unwrap();
-        let path = path.replace("{group_id}", "1").replace("{user_id}", "1");
-        let answer = http::request(server.addr, method, &format!("/api/v1{path}"), None, None)
-            .await
-            .unwrap();
-        assert_eq!(
-            (answer.status, answer.json()["code"].as_str()),
-            (401, Some("token_missing")),
-            "{row:?}"
-        );
+    let answer = http::request(server.addr, "GET", "/openapi.json", None, None)
+        .await
+        .unwrap();
+    let document = answer.json();
+    let mut routes = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let Some(path) = path.strip_prefix("/api/v1") else {
+            continue;
+        };
+        for (method, said) in item.as_object().unwrap() {
+            let parameters = said["parameters"].as_array().into_iter().flatten();
+            let query = parameters
+                .filter(|parameter| parameter["in"] == "query")
+                .map(|parameter| parameter["name"].as_str().unwrap().to_owned());
+            let schema = &said["requestBody"]["content"]["application/json"]["schema"]["$ref"];
+            let schema = schema
+                .as_str()
+                .map_or(&Value::Null, |name| document.pointer(&name[1..]).unwrap());
+            let required = |key: &str| {
+                let keys = schema["required"].as_array().into_iter().flatten();
+                keys.into_iter().any(|required| required == key)
+            };
+            let keys = schema["properties"].as_object().into_iter().flatten();
+            let body = keys.map(|(key, _)| {
+                if required(key) {
+                    key.clone()
+                } else {
+                    format!("{key}?")
+                }
+            });
+            routes.push(route(method, path, query.collect(), body.collect()));
+        }
     }
-    // As many as `crates/http/src/api.rs` has handlers.
-    assert_eq!(rows.len(), 11);
+    let mut documented: Vec<_> = table("docs/PROTOCOL.md", "route")
+        .iter()
+        .map(|row| {
+            let words = |text: &str, at: &str| text.split(at).map(str::to_owned).collect();
+            let (method, rest) = row[0].split_once(' ').unwrap();
+            let (target, body) = rest.split_once(" {").unwrap_or((rest, ""));
+            let (path, query) = target.split_once('?').unwrap_or((target, ""));
+            let nothing = Vec::new;
+            let query = if query.is_empty() {
+                nothing()
+            } else {
+                words(query, "&")
+            };
+            let body = body.trim_end_matches('}');
+            let body = if body.is_empty() {
+                nothing()
+            } else {
+                words(body, ", ")
+            };
+            route(method, path, query, body)
+        })
+        .collect();
+    routes.sort();
+    documented.sort();
+    assert_eq!(documented, routes);
 }
 
 #[test]

@@ -5,11 +5,12 @@ use axum::{
     http::request::Parts,
 };
 use sealroom_domain::{ErrorCode, GroupId, Refusal, UserId};
+use sealroom_wire::values::integer;
 use utoipa::openapi::path::ParameterIn;
 
 use super::decimal;
 use crate::{
-    openapi::{Describe, Spec, integer_parameter},
+    openapi::{Describe, Spec, parameter},
     problem::Problem,
 };
 
@@ -50,7 +51,7 @@ impl Describe for UserPath {
 }
 
 fn describe(spec: &mut Spec, name: &str, description: &str) {
-    spec.parameter(integer_parameter(name, ParameterIn::Path, 1, description).build());
+    spec.parameter(parameter(name, ParameterIn::Path, integer(1), description));
     spec.refuses(&[ErrorCode::InvalidData]);
 }
 

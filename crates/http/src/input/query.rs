@@ -5,11 +5,12 @@ use axum::{
     http::request::Parts,
 };
 use sealroom_domain::{ErrorCode, Refusal, Seq, ports::Cursor};
-use utoipa::openapi::path::ParameterIn;
+use sealroom_wire::values::integer;
+use utoipa::openapi::{ObjectBuilder, path::ParameterIn, schema::Type};
 
 use super::{decimal, is_decimal};
 use crate::{
-    openapi::{Describe, Spec, integer_parameter},
+    openapi::{Describe, Spec, parameter},
     problem::Problem,
 };
 
@@ -33,20 +34,27 @@ impl<S: Sync> FromRequestParts<S> for PageQuery {
 
 impl Describe for PageQuery {
     fn describe(spec: &mut Spec) {
-        for (name, minimum, description) in [
+        // However large it is, it is only capped.
+        let limit = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1));
+        for (name, schema, description) in [
             (
                 "before_seq",
-                0,
+                integer(0),
                 "The last page before this place. Not together with `after_seq`; without either, the newest page.",
             ),
-            ("after_seq", 0, "The page after this place; 0 from the start."),
+            (
+                "after_seq",
+                integer(0),
+                "The page after this place; 0 from the start.",
+            ),
             (
                 "limit",
-                1,
-                "Entries at most: 100 where it is absent; more than 500 (a setting) is taken for 500. A page also ends at 512 KiB.",
+                limit,
+                "Entries at most: 100 where it is absent; more than 500 (a setting) is taken for 500. A page also \
+                 ends at 512 KiB.",
             ),
         ] {
-            spec.parameter(integer_parameter(name, ParameterIn::Query, minimum, description).build());
+            spec.parameter(parameter(name, ParameterIn::Query, schema, description));
         }
         spec.refuses(&[ErrorCode::InvalidData, ErrorCode::HistoryTrimmed]);
     }

@@ -11,5 +11,5 @@ mod spec;
 pub(crate) use self::{
     document::document,
     routes::{API, Routes, Words},
-    spec::{Describe, Spec, header, integer_parameter, json_content},
+    spec::{Describe, Spec, header, json_content, parameter},
 };

@@ -188,13 +188,13 @@ fn with_header(mut answer: Response, name: &str, header: Header) -> Response {
     answer
 }
 
-/// A parameter that is an integer from `minimum` to 2^53 - 1. Those of paths must be there.
-pub(crate) fn integer_parameter(
+/// A parameter of this schema. Those of paths must be there.
+pub(crate) fn parameter(
     name: &str,
     place: ParameterIn,
-    minimum: i64,
+    schema: ObjectBuilder,
     description: &str,
-) -> ParameterBuilder {
+) -> Parameter {
     let required = if matches!(place, ParameterIn::Path) {
         Required::True
     } else {
@@ -205,7 +205,8 @@ pub(crate) fn integer_parameter(
         .parameter_in(place)
         .required(required)
         .description(Some(description))
-        .schema(Some(integer(minimum)))
+        .schema(Some(schema))
+        .build()
 }
 
 /// What handlers work on is nothing that a client sees.

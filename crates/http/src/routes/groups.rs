@@ -132,13 +132,13 @@ body! {
 /// The groups of the caller.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Groups {
-    groups: Vec<GroupShown>,
+    groups: Vec<GroupBody>,
 }
 
 /// A group as the caller sees it.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Group)]
-pub(crate) struct GroupShown {
+pub(crate) struct GroupBody {
     group_id: Id,
     #[schema(min_length = 1, max_length = 256)]
     name: String,
@@ -151,13 +151,16 @@ pub(crate) struct GroupShown {
     read_seq: Count,
     /// How many entries follow `read_seq`.
     unread: Count,
-    retention: RetentionShown,
+    /// How long its entries are kept; only there where the group has a rule of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    retention: Option<RetentionBody>,
 }
 
 /// How long the entries of a group are kept, beside what the server keeps; `null` is no limit.
 #[derive(Serialize, ToSchema)]
 #[schema(as = GroupRetention)]
-pub(crate) struct RetentionShown {
+pub(crate) struct RetentionBody {
     /// Entries that are older in seconds are forgotten.
     #[schema(required)]
     age_s: Option<u64>,
@@ -166,7 +169,7 @@ pub(crate) struct RetentionShown {
     count: Option<u64>,
 }
 
-impl From<Retention> for RetentionShown {
+impl From<Retention> for RetentionBody {
     fn from(Retention { age, count }: Retention) -> Self {
         Self {
             age_s: age.map(|age| age.as_secs()),
@@ -184,7 +187,7 @@ pub(crate) struct ReadMark {
     unread: Count,
 }
 
-impl From<GroupSummary> for GroupShown {
+impl From<GroupSummary> for GroupBody {
     fn from(summary: GroupSummary) -> Self {
         let (read, head) = (summary.read, summary.group.head);
         Self {
@@ -194,7 +197,9 @@ impl From<GroupSummary> for GroupShown {
             head_seq: head.into(),
             read_seq: read.into(),
             unread: Count::between(read, head),
-            retention: summary.group.retention.into(),
+            retention: Some(summary.group.retention)
+                .filter(|retention| !retention.is_unlimited())
+                .map(RetentionBody::from),
         }
     }
 }
@@ -210,7 +215,7 @@ pub(crate) struct NamedGroup {
 async fn list(caller: Caller, State(api): State<Arc<Api>>) -> Answer<Kept<Groups>> {
     let groups = api.chat.groups(caller.actor()).await?;
     Ok(Kept(Groups {
-        groups: groups.into_iter().map(GroupShown::from).collect(),
+        groups: groups.into_iter().map(GroupBody::from).collect(),
     }))
 }
 
@@ -218,7 +223,7 @@ async fn create(
     caller: Caller,
     State(api): State<Arc<Api>>,
     Body(NewGroup { name, members }): Body<NewGroup>,
-) -> Answer<Created<GroupShown>> {
+) -> Answer<Created<GroupBody>> {
     let members = members.unwrap_or_default();
     let summary = api.chat.create_group(caller.actor(), name, &members).await?;
     Ok(Created {
@@ -231,7 +236,7 @@ async fn get(
     caller: Caller,
     GroupPath(group_id): GroupPath,
     State(api): State<Arc<Api>>,
-) -> Answer<Kept<GroupShown>> {
+) -> Answer<Kept<GroupBody>> {
     let summary = api.chat.group(caller.actor(), group_id).await?;
     Ok(Kept(summary.into()))
 }
@@ -259,7 +264,7 @@ async fn patch(
     GroupPath(group_id): GroupPath,
     State(api): State<Arc<Api>>,
     Body(GroupChanges { name, retention }): Body<GroupChanges>,
-) -> Answer<Shown<GroupShown>> {
+) -> Answer<Shown<GroupBody>> {
     let patch = GroupPatch { name, retention };
     let summary = api.chat.update_group(caller.actor(), group_id, patch).await?;
     Ok(Shown(summary.into()))

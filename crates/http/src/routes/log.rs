@@ -61,7 +61,7 @@ pub(crate) fn routes() -> Routes<Arc<Api>> {
 /// A page of messages.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Messages)]
-pub(crate) struct MessagesShown {
+pub(crate) struct MessagesBody {
     #[serde(serialize_with = "as_current")]
     #[schema(value_type = Vec<CurrentEntry<'_>>)]
     messages: Vec<CurrentMessage>,
@@ -77,7 +77,7 @@ pub(crate) struct MessagesShown {
 /// A page of the log.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Entries)]
-pub(crate) struct EntriesShown {
+pub(crate) struct EntriesBody {
     #[serde(serialize_with = "as_log")]
     #[schema(value_type = Vec<LogEntry<'_>>)]
     entries: Vec<Entry>,
@@ -128,7 +128,7 @@ async fn messages(
     query: PageQuery,
     OriginalUri(uri): OriginalUri,
     State(api): State<Arc<Api>>,
-) -> Answer<Page<MessagesShown>> {
+) -> Answer<Page<MessagesBody>> {
     let page = api
         .chat
         .messages(caller.actor(), group_id, query.cursor, query.limit)
@@ -141,7 +141,7 @@ async fn messages(
         head,
         log_id,
     } = page;
-    let body = MessagesShown {
+    let body = MessagesBody {
         messages,
         has_more,
         head_seq: head.into(),
@@ -181,7 +181,7 @@ async fn entries(
     query: PageQuery,
     OriginalUri(uri): OriginalUri,
     State(api): State<Arc<Api>>,
-) -> Answer<Page<EntriesShown>> {
+) -> Answer<Page<EntriesBody>> {
     let page = api
         .chat
         .entries(caller.actor(), group_id, query.cursor, query.limit)
@@ -194,7 +194,7 @@ async fn entries(
         head,
         log_id,
     } = page;
-    let body = EntriesShown {
+    let body = EntriesBody {
         entries,
         has_more,
         head_seq: head.into(),

@@ -244,7 +244,10 @@ fn the_check_finds_slips() {
     use serde_json::json;
 
     let group = json!({"$ref": "#/components/schemas/Group"});
-    let good = json!({"group_id": 1, "name": "a", "role": null, "head_seq": 0, "read_seq": 0, "unread": 0});
+    let good = json!({
+        "group_id": 1, "name": "a", "role": null, "head_seq": 0, "read_seq": 0, "unread": 0,
+        "retention": {"age_s": null, "count": 5},
+    });
     assert_eq!(faults(&group, &good), Vec::<String>::new());
     for (key, value) in [
         ("group_id", json!(0)),

@@ -35,7 +35,27 @@ async fn while_a_store_is_down_a_client_hears_to_come_back() {
         (Call::MembersOf, "GET /api/v1/groups/1/members", None),
         (Call::Append, "PUT /api/v1/groups/1/members/2", Some("{}")),
         (Call::Append, "DELETE /api/v1/groups/1/members/900", None),
-        (Call::Read, "GET /api/v1/groups/1/messages", None),
+        (Call::Messages, "GET /api/v1/groups/1/messages", None),
+        (Call::Read, "GET /api/v1/groups/1/entries", None),
+        (Call::MarksOfUser, "GET /api/v1/groups/1", None),
+        (
+            Call::AdvanceMarks,
+            "PUT /api/v1/groups/1/read",
+            Some(r#"{"seq":1}"#),
+        ),
+        (
+            Call::Append,
+            "POST /api/v1/groups/1/messages",
+            Some(r#"{"encrypted_content":"x"}"#),
+        ),
+        (
+            Call::UpdateGroup,
+            "PATCH /api/v1/groups/1",
+            Some(r#"{"name":"b"}"#),
+        ),
+        (Call::DeleteGroup, "DELETE /api/v1/groups/1", None),
+        (Call::RevokeUser, "POST /api/v1/users/7/revoke", None),
+        (Call::EraseUser, "DELETE /api/v1/users/900", None),
         (Call::LogId, "GET /api/v1/groups/1/entries", None),
         (Call::PutGroup, "PUT /api/v1/groups/1", Some(r#"{"name":"a"}"#)),
         (
@@ -77,7 +97,7 @@ async fn a_server_that_goes_down_says_so() {
 async fn an_answer_is_given_within_the_time_limit() {
     let app = App::new();
     app.group(&[(1, Role::Owner)]).await;
-    app.faults.only(&[Call::Read]);
+    app.faults.only(&[Call::Messages, Call::Read]);
     app.faults.pause();
     let began = Instant::now();
     let reply = app.ask("u1", "GET /api/v1/groups/1/entries", None).await;

@@ -7,7 +7,9 @@
     reason = "a failed helper ends the test"
 )]
 
+mod accounts;
 mod callers;
+mod changes;
 mod contract;
 mod cors;
 mod docs;

@@ -14,15 +14,15 @@ use sealroom_domain::{
     ClientMessageId, DisplayName, EncryptedContent, GroupId, GroupName, KeyEpoch, Principal, Role, Timestamp,
     UserId,
     ports::{
-        Clock, GroupLog, Groups, Guard, Member, Memberships, NewBody, NewEntry, NewGroup, TokenVerifier,
-        Users,
+        Clock, GroupLog, Groups, Guard, Member, MemberLimits, Memberships, NewBody, NewEntry, NewGroup,
+        ReadMarks, TokenVerifier, Users,
     },
 };
-use sealroom_engine::{Chat, ChatOptions, Ports};
+use sealroom_engine::{AccountOptions, AccountParts, AccountService, Chat, ChatOptions, Ports};
 use sealroom_http::{HttpOptions, HttpParts, Readiness};
 use sealroom_testkit::{
     faults::{Faults, Faulty},
-    memory::{FixedClock, MemoryStore, MemoryVerifier},
+    memory::{FixedClock, MemoryCredentials, MemoryStore, MemoryVerifier},
 };
 use tower::ServiceExt as _;
 
@@ -61,6 +61,8 @@ pub(crate) struct Setup {
     pub(crate) readiness: Arc<dyn Readiness>,
     /// Instead of the verifier that knows the tokens of [`App`].
     pub(crate) verifier: Option<Arc<dyn TokenVerifier>>,
+    /// Whether there are built-in accounts.
+    pub(crate) accounts: bool,
 }
 
 impl Default for Setup {
@@ -70,6 +72,7 @@ impl Default for Setup {
             http: HttpOptions::default(),
             readiness: Arc::new(Ready(true)),
             verifier: None,
+            accounts: true,
         }
     }
 }
@@ -103,19 +106,30 @@ impl App {
         let groups: Arc<dyn Groups> = Arc::new(store.clone());
         let memberships: Arc<dyn Memberships> = Arc::new(store.clone());
         let users: Arc<dyn Users> = Arc::new(store.clone());
+        let read_marks: Arc<dyn ReadMarks> = Arc::new(store.clone());
         let ports = Ports {
             log: Arc::new(Faulty::new(log, &faults)),
             groups: Arc::new(Faulty::new(groups, &faults)),
             memberships: Arc::new(Faulty::new(memberships, &faults)),
             users: Arc::new(Faulty::new(users, &faults)),
-            clock: Arc::new(clock.clone()),
+            read_marks: Arc::new(Faulty::new(read_marks, &faults)),
+            accounts: Some(Arc::new(store.clone())),
+            ..Ports::on(&store, Arc::new(clock.clone()))
         };
         let chat = Chat::start(ports, setup.chat);
+        let credentials = MemoryCredentials::new(Arc::new(clock.clone()), tokens.clone());
+        let parts = AccountParts {
+            chat: chat.clone(),
+            accounts: Arc::new(store.clone()),
+            credentials: Arc::new(credentials),
+        };
+        let accounts = AccountService::new(parts, AccountOptions::default());
         let router = sealroom_http::router(HttpParts {
             chat: chat.clone(),
             verifier: setup
                 .verifier
                 .unwrap_or_else(|| Arc::new(Faulty::new(verifier, &faults))),
+            accounts: setup.accounts.then(|| Arc::new(accounts)),
             readiness: setup.readiness,
             options: setup.http,
         });
@@ -172,8 +186,9 @@ impl App {
             founders,
             at: self.clock.now(),
             keeps_membership: true,
+            limits: MemberLimits::default(),
         };
-        self.store.create(new).await.unwrap().0.get()
+        self.store.create(new).await.unwrap().unwrap().0.get()
     }
 
     /// A message in the log.
@@ -214,6 +229,7 @@ pub(crate) fn principal(id: i64, scope: Option<&str>, clock: &FixedClock) -> Pri
         user_id: user(id),
         name: None,
         scope: scope.map(str::to_owned),
+        login_id: None,
         issued_at: None,
         expires_at: expiry(clock),
     }
