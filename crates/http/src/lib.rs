@@ -22,7 +22,7 @@
 //! 2. Answer with a type of `answer.rs`, around an object that derives `Serialize` and `ToSchema`.
 //! 3. Name it in `routes()` of its file with its `Words`: they ask for the codes that its use case refuses with.
 //! 4. `SEALROOM_RENEW_OPENAPI=1 cargo test -p sealroom-http openapi` writes docs/openapi.json anew.
-//! 5. The rows of `tests/http/every_route.rs` are taken from the document, and every answer in the tests is held
+//! 5. The rows of `tests/http/every_route` are taken from the document, and every answer in the tests is held
 //!    against it; add those that are the route's own, and the route to docs/PROTOCOL.md.
 //!
 //! This crate must never know SQL, the format of tokens, a bus or a file of settings.

@@ -13,6 +13,19 @@ use super::spec::{Described, Schemas, Spec};
 /// Where the API begins.
 pub(crate) const API: &str = "/api/v1";
 
+/// One function for each method that a route may have.
+macro_rules! adds {
+    ($($function:ident: $method:ident, $filter:ident);+) => {
+        $(pub(crate) fn $function<M, A, H>(self, path: &str, handler: H, words: Words) -> Self
+        where
+            H: Handler<M, S> + Described<A>,
+            M: 'static,
+        {
+            self.add(HttpMethod::$method, MethodFilter::$filter, path, handler, words)
+        })+
+    };
+}
+
 /// What no signature tells of a route.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Words {
@@ -62,45 +75,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         }
     }
 
-    pub(crate) fn get<M, A, H>(self, path: &str, handler: H, words: Words) -> Self
-    where
-        H: Handler<M, S> + Described<A>,
-        M: 'static,
-    {
-        self.add(HttpMethod::Get, MethodFilter::GET, path, handler, words)
-    }
-
-    pub(crate) fn post<M, A, H>(self, path: &str, handler: H, words: Words) -> Self
-    where
-        H: Handler<M, S> + Described<A>,
-        M: 'static,
-    {
-        self.add(HttpMethod::Post, MethodFilter::POST, path, handler, words)
-    }
-
-    pub(crate) fn put<M, A, H>(self, path: &str, handler: H, words: Words) -> Self
-    where
-        H: Handler<M, S> + Described<A>,
-        M: 'static,
-    {
-        self.add(HttpMethod::Put, MethodFilter::PUT, path, handler, words)
-    }
-
-    pub(crate) fn patch<M, A, H>(self, path: &str, handler: H, words: Words) -> Self
-    where
-        H: Handler<M, S> + Described<A>,
-        M: 'static,
-    {
-        self.add(HttpMethod::Patch, MethodFilter::PATCH, path, handler, words)
-    }
-
-    pub(crate) fn delete<M, A, H>(self, path: &str, handler: H, words: Words) -> Self
-    where
-        H: Handler<M, S> + Described<A>,
-        M: 'static,
-    {
-        self.add(HttpMethod::Delete, MethodFilter::DELETE, path, handler, words)
-    }
+    adds!(get: Get, GET; post: Post, POST; put: Put, PUT; patch: Patch, PATCH; delete: Delete, DELETE);
 
     /// All routes of both.
     pub(crate) fn merge(mut self, other: Self) -> Self {

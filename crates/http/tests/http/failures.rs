@@ -125,7 +125,7 @@ async fn a_body_that_never_comes_is_not_waited_for() {
 }
 
 #[derive(Debug)]
-struct Defective;
+pub(crate) struct Defective;
 
 #[async_trait]
 impl TokenVerifier for Defective {

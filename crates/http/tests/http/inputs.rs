@@ -1,4 +1,4 @@
-//! Bodies that are not as they should be, of some routes; `every_route.rs` has what holds on all.
+//! Bodies that are not as they should be, of some routes; `every_route` has what holds on all.
 
 use std::io;
 

@@ -5,7 +5,10 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use crate::support::{App, Ask, Reply};
+use crate::{
+    failures::Defective,
+    support::{App, Ask, Reply, Setup},
+};
 
 fn id(reply: &Reply) -> &str {
     let ids: Vec<_> = reply.headers.get_all("x-request-id").iter().collect();
@@ -85,6 +88,27 @@ async fn logged(filter: tracing::Level, asks: impl Future<Output = ()>) -> Strin
         .finish();
     asks.with_subscriber(subscriber).await;
     String::from_utf8(sink.0.lock().unwrap().clone()).unwrap()
+}
+
+#[tokio::test]
+async fn what_an_internal_refusal_names_is_in_the_log() {
+    let app = App::with(Setup {
+        verifier: Some(Arc::new(Defective)),
+        ..Setup::default()
+    });
+    let mut told = String::new();
+    let log = logged(tracing::Level::ERROR, async {
+        let ask = Ask::new("GET /api/v1/me").header("authorization", "Bearer secret");
+        let reply = app.send(ask.header("x-request-id", "its-own-id")).await;
+        assert_eq!(reply.verdict(), "500 internal");
+        let document: serde_json::Value = serde_json::from_str(&reply.body).unwrap();
+        document["request_id"].as_str().unwrap().clone_into(&mut told);
+    })
+    .await;
+    let line: serde_json::Value = serde_json::from_str(log.lines().next().unwrap()).unwrap();
+    assert_eq!(line["fields"]["request_id"], told, "{log}");
+    assert_eq!(line["span"]["id"], "its-own-id", "{log}");
+    assert!(!log.contains("secret"), "{log}");
 }
 
 #[tokio::test]

@@ -79,7 +79,7 @@ fn sample(schema: &Value) -> Value {
     }
     let first = |types: &Value| types.as_array().map_or(types.clone(), |types| types[0].clone());
     match first(&schema["type"]).as_str().unwrap() {
-        "string" => json!("a"),
+        "string" => json!("a".repeat(usize::try_from(schema["minLength"].as_u64().unwrap_or(1)).unwrap())),
         "integer" => schema["minimum"].clone(),
         "boolean" => json!(true),
         "array" => json!([sample(&schema["items"])]),
@@ -97,20 +97,23 @@ fn whole(schema: &Value) -> Map<String, Value> {
         .collect()
 }
 
+/// Routes that anybody may ask; a handler that forgets its `Caller` would be one more.
+const OPEN: [&str; 6] = [
+    "/healthz",
+    "/readyz",
+    "/api/v1/auth/register",
+    "/api/v1/auth/login",
+    "/api/v1/auth/refresh",
+    "/api/v1/auth/logout",
+];
+
 #[test]
-fn the_document_has_every_route() {
+fn the_document_says_who_may_ask_and_names_every_parameter() {
     let count = operations().count();
     assert!(count >= 13, "only {count}: are the tables of this file filled?");
     for operation in operations() {
-        let is_api = operation.path.starts_with("/api/");
-        let is_login = operation.path.starts_with("/api/v1/auth/");
-        assert_eq!(is_api && !is_login, operation.needs_token(), "{operation:?}");
-        assert_eq!(
-            is_api,
-            operation.said["responses"]
-                .get("503")
-                .is_some_and(|answer| { answer["content"].get("application/problem+json").is_some() })
-        );
+        let is_open = OPEN.contains(&operation.path);
+        assert_eq!(is_open, !operation.needs_token(), "{operation:?}");
         let places = operation.path.matches('{').count();
         assert_eq!(
             places,
