@@ -3,19 +3,34 @@
 
 use std::collections::BTreeSet;
 
-use super::{clock, group_log, groups, memberships, token_verifier, users};
+use super::{
+    accounts, clock, credentials, group_log, groups, memberships, outbox, read_marks, token_verifier, upkeep,
+    users,
+};
 
 #[test]
 fn every_property_is_in_the_list_of_its_suite() {
-    let suites: [(&[&str], &[&str]); 6] = [
+    let suites: [(&[&str], &[&str]); 11] = [
+        (
+            accounts::PROPERTIES,
+            &[
+                include_str!("accounts/logins.rs"),
+                include_str!("accounts/register.rs"),
+            ],
+        ),
         (clock::PROPERTIES, &[include_str!("clock.rs")]),
+        (credentials::PROPERTIES, &[include_str!("credentials.rs")]),
         (
             group_log::PROPERTIES,
             &[
                 include_str!("group_log/abandoned.rs"),
                 include_str!("group_log/concurrency.rs"),
+                include_str!("group_log/current.rs"),
+                include_str!("group_log/deletions.rs"),
+                include_str!("group_log/edits.rs"),
                 include_str!("group_log/guards.rs"),
                 include_str!("group_log/idempotency.rs"),
+                include_str!("group_log/limits.rs"),
                 include_str!("group_log/members.rs"),
                 include_str!("group_log/order.rs"),
                 include_str!("group_log/owners.rs"),
@@ -23,10 +38,32 @@ fn every_property_is_in_the_list_of_its_suite() {
                 include_str!("group_log/values.rs"),
             ],
         ),
-        (groups::PROPERTIES, &[include_str!("groups.rs")]),
+        (
+            groups::PROPERTIES,
+            &[
+                include_str!("groups/change.rs"),
+                include_str!("groups/create.rs"),
+                include_str!("groups/delete.rs"),
+                include_str!("groups/get.rs"),
+                include_str!("groups/put.rs"),
+            ],
+        ),
         (memberships::PROPERTIES, &[include_str!("memberships.rs")]),
+        (outbox::PROPERTIES, &[include_str!("outbox.rs")]),
+        (read_marks::PROPERTIES, &[include_str!("read_marks.rs")]),
         (token_verifier::PROPERTIES, &[include_str!("token_verifier.rs")]),
-        (users::PROPERTIES, &[include_str!("users.rs")]),
+        (
+            upkeep::PROPERTIES,
+            &[
+                include_str!("upkeep/erase.rs"),
+                include_str!("upkeep/trim.rs"),
+                include_str!("upkeep/trimmed.rs"),
+            ],
+        ),
+        (
+            users::PROPERTIES,
+            &[include_str!("users/erase.rs"), include_str!("users/mod.rs")],
+        ),
     ];
     for (listed, sources) in suites {
         let written: BTreeSet<&str> = sources

@@ -21,7 +21,7 @@ use super::{
 use crate::memory::FixedClock;
 
 /// 2024-01-15T10:30:00Z, in whole seconds as tokens have them (RFC 7519, section 2).
-const NOW: Timestamp = Timestamp::from_secs(1_705_314_600);
+pub(crate) const NOW: Timestamp = Timestamp::from_secs(1_705_314_600);
 
 type Mint = Arc<dyn Fn(&Principal) -> String + Send + Sync>;
 
@@ -297,6 +297,7 @@ fn principal(number: i64) -> Principal {
         user_id: user(number),
         name: Some(display_name("Nguyễn Văn A")),
         scope: Some("chat admin".into()),
+        login_id: None,
         issued_at: Some(Timestamp::from_secs(1_705_314_590)),
         expires_at: NOW.plus(Duration::from_hours(1)),
     }
