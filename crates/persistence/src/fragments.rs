@@ -118,7 +118,7 @@ pub(crate) fn next_user_id() -> _ {
 #[auto_type]
 pub(crate) fn unfinished_erasures() -> _ {
     users::table
-        .filter(users::erasure_pending)
+        .filter(users::erase_up_to.is_not_null())
         .order(users::id.asc())
         .select(users::id)
 }

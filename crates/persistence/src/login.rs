@@ -29,18 +29,18 @@ pub(crate) enum Refresh {
 }
 
 impl Refresh {
-    /// Decides, under the lock of the login. A token whose time is over is refused whether or not it was spent:
-    /// such tokens are forgotten at some time.
+    /// Decides, under the lock of the login.
     pub(crate) fn of(row: Option<TokenRow>, now: Timestamp) -> Result<Self, Inconsistency> {
-        let Some(row) = row.filter(|row| now.as_micros() < row.expires_at) else {
+        let Some(row) = row else {
             return Ok(Self::Refuse);
         };
+        let is_over = row.ended_at.is_some() || now.as_micros() >= row.expires_at;
         let user_id = rows::user_id("logins", "user_id", row.user_id)?;
         let login_id = rows::login_id(row.login_id)?;
-        Ok(match (row.spent_at, row.ended_at) {
-            (Some(_), _) => Self::End(user_id, login_id),
-            (None, Some(_)) => Self::Refuse,
-            (None, None) => Self::Spend(user_id, login_id),
+        Ok(match row.spent_at {
+            Some(_) => Self::End(user_id, login_id),
+            None if is_over => Self::Refuse,
+            None => Self::Spend(user_id, login_id),
         })
     }
 
@@ -52,4 +52,10 @@ impl Refresh {
             Self::Refuse => Refreshed::Refused,
         }
     }
+}
+
+/// The logins of a user end whose last token was given out before this moment, where tokens were taken back up to
+/// `up_to`: to the second, as tokens say when they were issued.
+pub(crate) fn end_before(up_to: Timestamp) -> i64 {
+    Timestamp::from_secs(up_to.whole_seconds().saturating_add(1)).as_micros()
 }

@@ -34,7 +34,7 @@ table! {
         username -> Nullable<Text>,
         revoked_up_to -> Nullable<BigInt>,
         erased_at -> Nullable<BigInt>,
-        erasure_pending -> Bool,
+        erase_up_to -> Nullable<BigInt>,
     }
 }
 
@@ -87,6 +87,7 @@ table! {
         id -> BigInt,
         user_id -> BigInt,
         created_at -> BigInt,
+        last_token_at -> BigInt,
         ended_at -> Nullable<BigInt>,
     }
 }

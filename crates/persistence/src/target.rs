@@ -46,11 +46,11 @@ impl Target {
         new: &EncryptedContent,
         new_epoch: Option<KeyEpoch>,
     ) -> Option<Result<Appended, RefusedEntry>> {
-        if actor_id != self.sender_id {
-            return Some(Err(RefusedEntry::NotItsSender));
-        }
         if self.is_gone() {
             return Some(Err(RefusedEntry::NoSuchMessage));
+        }
+        if actor_id != self.sender_id {
+            return Some(Err(RefusedEntry::NotItsSender));
         }
         let last = self.last_change.as_ref()?;
         match &last.body {

@@ -9,7 +9,7 @@ ALTER TABLE members ADD COLUMN read_seq BIGINT NOT NULL DEFAULT 0;
 
 DROP INDEX users_by_erasure;
 ALTER TABLE users
-    DROP COLUMN erasure_pending,
+    DROP COLUMN erase_up_to,
     DROP COLUMN erased_at,
     DROP COLUMN revoked_up_to;
 DROP INDEX entries_by_target;

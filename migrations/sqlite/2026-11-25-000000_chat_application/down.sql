@@ -21,7 +21,7 @@ INSERT INTO members (group_id, user_id, role) SELECT group_id, user_id, role FRO
 DROP TABLE temp.kept;
 
 DROP INDEX users_by_erasure;
-ALTER TABLE users DROP COLUMN erasure_pending;
+ALTER TABLE users DROP COLUMN erase_up_to;
 ALTER TABLE users DROP COLUMN erased_at;
 ALTER TABLE users DROP COLUMN revoked_up_to;
 DROP INDEX entries_by_target;

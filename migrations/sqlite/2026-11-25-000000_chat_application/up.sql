@@ -7,13 +7,13 @@ ALTER TABLE groups ADD COLUMN retention_count INTEGER;
 -- The edits and the deletion of a message, in their order. Partial: a message costs no index page.
 CREATE INDEX entries_by_target ON entries (group_id, target_seq, seq) WHERE target_seq IS NOT NULL;
 
--- Tokens issued up to `revoked_up_to` were taken back; of an erased user all. `erasure_pending`: its content may not be
--- gone yet.
+-- Tokens issued up to `revoked_up_to` were taken back; of an erased user all. `erase_up_to`: the user's messages up to
+-- this `message_id` are to lose their content; NULL where nothing is left to do.
 ALTER TABLE users ADD COLUMN revoked_up_to INTEGER;
 ALTER TABLE users ADD COLUMN erased_at INTEGER;
-ALTER TABLE users ADD COLUMN erasure_pending INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE users ADD COLUMN erase_up_to INTEGER;
 
-CREATE INDEX users_by_erasure ON users (id) WHERE erasure_pending;
+CREATE INDEX users_by_erasure ON users (id) WHERE erase_up_to IS NOT NULL;
 
 -- Nothing has ever written it: read marks have a table of their own, because they do not end with the membership.
 ALTER TABLE members DROP COLUMN read_seq;
@@ -41,8 +41,9 @@ CREATE TABLE accounts (
 -- Access tokens name their login, so its id is never given out again.
 CREATE TABLE logins (
     id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
-    user_id INTEGER NOT NULL REFERENCES accounts (user_id) ON DELETE CASCADE,
+    user_id INTEGER NOT NULL REFERENCES users (id),
     created_at INTEGER NOT NULL,
+    last_token_at INTEGER NOT NULL,
     ended_at INTEGER
 ) STRICT;
 

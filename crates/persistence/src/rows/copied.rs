@@ -14,7 +14,7 @@ pub(crate) struct UserCopyRow {
     pub(crate) username: Option<String>,
     pub(crate) revoked_up_to: Option<i64>,
     pub(crate) erased_at: Option<i64>,
-    pub(crate) erasure_pending: bool,
+    pub(crate) erase_up_to: Option<i64>,
 }
 
 /// A membership.
@@ -52,6 +52,7 @@ pub(crate) struct LoginRow {
     pub(crate) id: i64,
     pub(crate) user_id: i64,
     pub(crate) created_at: i64,
+    pub(crate) last_token_at: i64,
     pub(crate) ended_at: Option<i64>,
 }
 

@@ -42,25 +42,28 @@ impl TryFrom<UserRow> for Profile {
     }
 }
 
-/// What an erasure changes of the user's row: the id stays, and that tokens were taken back.
+/// What an erasure changes of the user's row: the id stays, and that its tokens were taken back.
 #[derive(AsChangeset)]
 #[diesel(table_name = users, treat_none_as_null = true)]
 pub(crate) struct Erased {
     display_name: Option<String>,
     token_name: Option<String>,
     username: Option<String>,
+    revoked_up_to: i64,
     erased_at: i64,
-    erasure_pending: bool,
+    erase_up_to: i64,
 }
 
 impl Erased {
-    pub(crate) const fn at(at: Timestamp) -> Self {
+    /// `revoked_up_to` is up to when tokens were taken back before: those of a user who comes back are later ones.
+    pub(crate) fn at(at: Timestamp, revoked_up_to: Option<i64>) -> Self {
         Self {
             display_name: None,
             token_name: None,
             username: None,
+            revoked_up_to: revoked_up_to.map_or(at.as_micros(), |before| before.max(at.as_micros())),
             erased_at: at.as_micros(),
-            erasure_pending: true,
+            erase_up_to: i64::MAX,
         }
     }
 }

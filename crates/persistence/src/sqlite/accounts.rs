@@ -11,7 +11,8 @@ use sealroom_domain::{
 
 use super::{
     SqliteStore, lookups,
-    statements::{EndLogin, ForgetLogins, ForgetSpentTokens, SpendToken},
+    statements::{EndLogin, ForgetLogins, ForgetSpentTokens, SetLastToken, SpendToken},
+    users::know,
 };
 use crate::{
     error::Failure,
@@ -121,10 +122,23 @@ fn open_login(
         now: token.at.as_micros(),
     }
     .execute(conn)?;
+    let user: Option<Option<i64>> = users::table
+        .find(user_id.get())
+        .select(users::erased_at)
+        .get_result(conn)
+        .optional()?;
+    // Somebody who was erased in between does not get in; the caller hears of it with the first question.
+    let ended_at = match user {
+        Some(None) => None,
+        Some(Some(_)) | None => Some(token.at.as_micros()),
+    };
+    know(conn, user_id)?;
     let login_id: i64 = diesel::insert_into(logins::table)
         .values((
             logins::user_id.eq(user_id.get()),
             logins::created_at.eq(token.at.as_micros()),
+            logins::last_token_at.eq(token.at.as_micros()),
+            logins::ended_at.eq(ended_at),
         ))
         .returning(logins::id)
         .get_result(conn)?;
@@ -155,6 +169,11 @@ fn refresh(
             }
             .execute(conn)?;
             insert_token(conn, login_id.get(), next)?;
+            SetLastToken {
+                login_id: login_id.get(),
+                at: next.at.as_micros(),
+            }
+            .execute(conn)?;
         }
         Refresh::End(_, login_id) => end_login(conn, login_id, now)?,
         Refresh::Refuse => {}

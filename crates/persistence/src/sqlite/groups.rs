@@ -16,7 +16,7 @@ use crate::{
     error::Failure,
     founding, fragments,
     rows::{self, GroupChanges, GroupRow},
-    schema::{groups, members, meta, read_marks},
+    schema::{groups, members, meta, outbox, read_marks},
 };
 
 #[async_trait]
@@ -150,6 +150,10 @@ fn delete(
         .execute(conn)?;
     diesel::delete(read_marks::table)
         .filter(read_marks::group_id.eq(group_id.get()))
+        .execute(conn)?;
+    // Nobody hears of it any more. No index: an append would pay for it, and the outbox is short.
+    diesel::delete(outbox::table)
+        .filter(outbox::group_id.eq(group_id.get()))
         .execute(conn)?;
     let members = members.iter().map(|(id, _)| rows::user_id("members", "user_id", *id));
     Ok(Some(members.collect::<Result<_, _>>()?))

@@ -113,6 +113,32 @@ statement! { Sqlite:
 }
 
 statement! { Sqlite:
+    /// Ends the logins of a user whose last token was given out before a moment.
+    EndLogins {
+        user_id: i64 as BigInt,
+        before: i64 as BigInt,
+        at: i64 as BigInt,
+    } -> () =
+        "UPDATE logins SET ended_at = " [at] " WHERE user_id = " [user_id] " AND ended_at IS NULL AND last_token_at < " [before]
+        ""
+}
+
+statement! { Sqlite:
+    /// Sets what the host says of a user, without a username leaves the present one. One who was erased is a user like
+    /// any other again, and keeps what it writes from now on.
+    UpsertUser {
+        user_id: i64 as BigInt,
+        display_name: String as Text,
+        username: Option<String> as Nullable<Text>,
+    } -> () =
+        "INSERT INTO users (id, display_name, username) VALUES (" [user_id] ", " [display_name] ", " [username]
+        ") ON CONFLICT (id) DO UPDATE SET display_name = excluded.display_name, \
+         username = coalesce(excluded.username, users.username), erased_at = NULL, erase_up_to = \
+         CASE WHEN users.erase_up_to IS NOT NULL \
+         THEN min(users.erase_up_to, (SELECT next_message_id - 1 FROM meta WHERE id = 1)) END"
+}
+
+statement! { Sqlite:
     /// Keeps the name of a user's token, unless the user was erased; answers the user as it is then.
     KeepTokenName {
         user_id: i64 as BigInt,
@@ -144,6 +170,15 @@ statement! { Sqlite:
         at: i64 as BigInt,
     } -> () =
         "UPDATE refresh_tokens SET spent_at = " [at] " WHERE digest = " [digest] ""
+}
+
+statement! { Sqlite:
+    /// Notes when the last token of a login was given out.
+    SetLastToken {
+        login_id: i64 as BigInt,
+        at: i64 as BigInt,
+    } -> () =
+        "UPDATE logins SET last_token_at = " [at] " WHERE id = " [login_id] ""
 }
 
 statement! { Sqlite:
@@ -205,12 +240,14 @@ statement! { Sqlite:
 }
 
 statement! { Sqlite:
-    /// Removes content, name and client id from an entry of a user.
+    /// Removes content, name and client id from a message, or content from an edit, unless the message has a greater id.
     EraseEntry {
         group_id: i64 as BigInt,
         seq: i64 as BigInt,
+        up_to: i64 as BigInt,
     } -> () =
         "UPDATE entries SET content = NULL, client_message_id = NULL, \
          sender_name = CASE WHEN kind = 1 THEN 'Unknown' END WHERE group_id = " [group_id] " AND seq = " [seq]
-        " AND kind IN (1, 2)"
+        " AND kind IN (1, 2) AND NOT EXISTS (SELECT 1 FROM entries m WHERE m.group_id = entries.group_id \
+         AND m.seq = coalesce(entries.target_seq, entries.seq) AND m.message_id > " [up_to] ")"
 }

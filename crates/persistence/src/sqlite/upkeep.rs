@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use diesel::{
-    ExpressionMethods, QueryDsl, QueryResult, RunQueryDsl, SqliteConnection, connection::DefaultLoadingMode,
+    ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, RunQueryDsl, SqliteConnection, connection::DefaultLoadingMode,
 };
 use sealroom_domain::{
     GroupId, Retention, Seq, Timestamp, UserId,
@@ -63,8 +63,18 @@ impl Upkeep for SqliteStore {
         user_id: UserId,
         after: Option<(GroupId, Seq)>,
     ) -> Result<Option<(GroupId, Seq)>, StoreError> {
-        let span = self.read(move |conn| span(conn, user_id, after)).await?;
-        self.write(move |conn| erase(conn, user_id, span)).await
+        let found = self
+            .read(move |conn| {
+                if erase_up_to(conn, user_id)?.is_none() {
+                    return Ok(None);
+                }
+                span(conn, user_id, after).map(Some)
+            })
+            .await?;
+        match found {
+            Some(span) => self.write(move |conn| erase(conn, user_id, span)).await,
+            None => Ok(None),
+        }
     }
 }
 
@@ -148,22 +158,37 @@ fn span(
     Ok(span)
 }
 
+/// Up to which message the content of a user is to go; `None` where nothing is to.
+fn erase_up_to(conn: &mut SqliteConnection, user_id: UserId) -> Result<Option<i64>, Failure> {
+    let up_to: Option<Option<i64>> = users::table
+        .find(user_id.get())
+        .select(users::erase_up_to)
+        .get_result(conn)
+        .optional()?;
+    Ok(up_to.flatten())
+}
+
 fn erase(
     conn: &mut SqliteConnection,
     user_id: UserId,
     span: Span,
 ) -> Result<Option<(GroupId, Seq)>, Failure> {
+    // The user may have come back since.
+    let Some(up_to) = erase_up_to(conn, user_id)? else {
+        return Ok(None);
+    };
     for (group_id, seq) in &span.places {
         EraseEntry {
             group_id: *group_id,
             seq: *seq,
+            up_to,
         }
         .execute(conn)?;
     }
     let next = span.next()?;
     if next.is_none() {
         diesel::update(users::table.find(user_id.get()))
-            .set(users::erasure_pending.eq(false))
+            .set(users::erase_up_to.eq(None::<i64>))
             .execute(conn)?;
     }
     Ok(next)

@@ -12,13 +12,13 @@ use sealroom_domain::{
 
 use super::{
     SqliteStore, lookups,
-    statements::{KeepTokenName, RevokeTokens},
+    statements::{EndLogins, KeepTokenName, RevokeTokens, UpsertUser},
 };
 use crate::{
     error::Failure,
-    fragments,
+    fragments, login,
     rows::{Erased, UserRow},
-    schema::{accounts, read_marks, users},
+    schema::{accounts, logins, read_marks, users},
 };
 
 #[async_trait]
@@ -66,8 +66,14 @@ impl Users for SqliteStore {
             user_id: user_id.get(),
             up_to: up_to.as_micros(),
         };
+        let end = EndLogins {
+            user_id: user_id.get(),
+            before: login::end_before(up_to),
+            at: up_to.as_micros(),
+        };
         self.write(move |conn| {
             revoke.execute(conn)?;
+            end.execute(conn)?;
             Ok(())
         })
         .await
@@ -109,23 +115,12 @@ fn upsert(
             return Ok(UpsertOutcome::UsernameTaken);
         }
     }
-    know(conn, user_id)?;
-    let row = diesel::update(users::table).filter(users::id.eq(user_id.get()));
-    match username {
-        Some(username) => row
-            .set((
-                users::display_name.eq(display_name.as_str()),
-                users::username.eq(username.as_str()),
-                users::erased_at.eq(None::<i64>),
-            ))
-            .execute(conn)?,
-        None => row
-            .set((
-                users::display_name.eq(display_name.as_str()),
-                users::erased_at.eq(None::<i64>),
-            ))
-            .execute(conn)?,
-    };
+    UpsertUser {
+        user_id: user_id.get(),
+        display_name: display_name.as_str().to_owned(),
+        username: username.map(|name| name.as_str().to_owned()),
+    }
+    .execute(conn)?;
     Ok(UpsertOutcome::Done)
 }
 
@@ -144,21 +139,24 @@ fn provision(
 
 fn erase(conn: &mut SqliteConnection, user_id: UserId, at: Timestamp) -> Result<bool, Failure> {
     let user_id = user_id.get();
-    let known: Option<Option<i64>> = users::table
+    let known: Option<(Option<i64>, Option<i64>)> = users::table
         .find(user_id)
-        .select(users::erased_at)
+        .select((users::erased_at, users::revoked_up_to))
         .get_result(conn)
         .optional()?;
-    match known {
+    let revoked_up_to = match known {
         None => return Ok(false),
-        Some(Some(_)) => return Ok(true),
-        Some(None) => {}
-    }
+        Some((Some(_), _)) => return Ok(true),
+        Some((None, revoked_up_to)) => revoked_up_to,
+    };
     diesel::update(users::table.find(user_id))
-        .set(Erased::at(at))
+        .set(Erased::at(at, revoked_up_to))
         .execute(conn)?;
-    // Its logins and their tokens go with it.
     diesel::delete(accounts::table.find(user_id)).execute(conn)?;
+    // Their tokens go with them.
+    diesel::delete(logins::table)
+        .filter(logins::user_id.eq(user_id))
+        .execute(conn)?;
     diesel::delete(read_marks::table)
         .filter(read_marks::user_id.eq(user_id))
         .execute(conn)?;
