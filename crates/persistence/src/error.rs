@@ -1,6 +1,8 @@
 //! What a failure means. Nothing else in the crate maps an error of the database to one of the ports.
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
+#[cfg(feature = "sqlite")]
+use sealroom_domain::ports::RefusedEntry;
 use sealroom_domain::ports::{BoxError, StoreError};
 
 /// The store could not be opened. Its text names no path; the source says more.
@@ -120,6 +122,10 @@ pub(crate) enum Failure {
     /// No connection, or one that ended in the middle; or the server cannot do its work.
     #[error("the database cannot answer now")]
     Lost(#[source] BoxError),
+    /// An entry was refused that its whole transaction depends on, which was undone.
+    #[cfg(feature = "sqlite")]
+    #[error("an entry was refused")]
+    Refused(#[source] RefusedEntry),
     /// The operating system gave no random bytes.
     #[error("no random bytes")]
     Random(#[source] std::io::Error),
@@ -143,6 +149,8 @@ impl From<Failure> for StoreError {
             Failure::Database(error) => condition(error).is_some(),
             Failure::TimedOut | Failure::Closed | Failure::Lost(_) => true,
             Failure::Inconsistent(_) | Failure::Panicked | Failure::Random(_) => false,
+            #[cfg(feature = "sqlite")]
+            Failure::Refused(_) => false,
         };
         if passes {
             Self::unavailable(failure)

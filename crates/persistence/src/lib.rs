@@ -22,7 +22,10 @@ mod error;
 mod founding;
 mod fragments;
 mod log_id;
+mod login;
+mod messages;
 mod migrate;
+mod outbox;
 mod page;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -30,6 +33,9 @@ mod rows;
 mod schema;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod statement;
+mod target;
+mod trim;
 
 #[cfg(all(feature = "postgres", feature = "sqlite"))]
 pub use copy::{CopyError, CopyProgress, CopyReport, Counts, copy};

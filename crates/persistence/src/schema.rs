@@ -1,6 +1,6 @@
 //! The tables, in column types that SQLite and PostgreSQL share. Times are microseconds since 1970 in UTC.
 
-use diesel::table;
+use diesel::{allow_tables_to_appear_in_same_query, table};
 
 table! {
     /// One row with the name of the log and the numbers that are given out next.
@@ -9,6 +9,7 @@ table! {
         log_id -> Text,
         next_group_id -> BigInt,
         next_message_id -> BigInt,
+        next_user_id -> BigInt,
     }
 }
 
@@ -19,6 +20,9 @@ table! {
         head_seq -> BigInt,
         first_seq -> BigInt,
         created_at -> BigInt,
+        deleted_at -> Nullable<BigInt>,
+        retention_age -> Nullable<BigInt>,
+        retention_count -> Nullable<BigInt>,
     }
 }
 
@@ -28,6 +32,9 @@ table! {
         display_name -> Nullable<Text>,
         token_name -> Nullable<Text>,
         username -> Nullable<Text>,
+        revoked_up_to -> Nullable<BigInt>,
+        erased_at -> Nullable<BigInt>,
+        erase_up_to -> Nullable<BigInt>,
     }
 }
 
@@ -36,7 +43,6 @@ table! {
         group_id -> BigInt,
         user_id -> BigInt,
         role -> Text,
-        read_seq -> BigInt,
     }
 }
 
@@ -58,3 +64,49 @@ table! {
         content -> Nullable<Text>,
     }
 }
+
+table! {
+    read_marks (group_id, user_id) {
+        group_id -> BigInt,
+        user_id -> BigInt,
+        read_seq -> BigInt,
+    }
+}
+
+table! {
+    accounts (user_id) {
+        user_id -> BigInt,
+        username -> Text,
+        password_hash -> Text,
+        created_at -> BigInt,
+    }
+}
+
+table! {
+    logins (id) {
+        id -> BigInt,
+        user_id -> BigInt,
+        created_at -> BigInt,
+        last_token_at -> BigInt,
+        ended_at -> Nullable<BigInt>,
+    }
+}
+
+table! {
+    refresh_tokens (digest) {
+        digest -> Binary,
+        login_id -> BigInt,
+        expires_at -> BigInt,
+        spent_at -> Nullable<BigInt>,
+    }
+}
+
+table! {
+    outbox (id) {
+        id -> BigInt,
+        group_id -> BigInt,
+        seq -> BigInt,
+    }
+}
+
+allow_tables_to_appear_in_same_query!(logins, refresh_tokens);

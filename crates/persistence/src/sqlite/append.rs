@@ -1,27 +1,34 @@
 //! The append: one batch, one transaction, asking and writing entry by entry.
 
 use diesel::{
-    OptionalExtension, RunQueryDsl, SelectableHelper, SqliteConnection, query_dsl::methods::SelectDsl,
+    OptionalExtension, RunQueryDsl, SelectableHelper, SqliteConnection, connection::DefaultLoadingMode,
+    query_dsl::methods::SelectDsl,
 };
-use sealroom_domain::{Entry, GroupId, Message, MessageId, Role, UserId, ports::NewEntry};
+use sealroom_domain::{Entry, GroupId, Message, MessageId, Role, Seq, UserId, ports::NewEntry};
 
 use super::{
-    log,
-    lookups::{self, SetHead, SetNextMessageId},
-    memberships,
+    log, lookups, memberships,
+    statements::{ClearEdits, ClearEntry, PutIntoOutbox, SetHead, SetNextMessageId},
 };
 use crate::{
     append::{Appender, Ledger, Outcomes, RoleChange},
     error::{Failure, Inconsistency},
+    outbox,
     rows::{self, EntryRow, NewEntryRow},
     schema::entries,
+    target::Target,
 };
 
-/// Appends a batch inside an open transaction.
-pub(super) fn append(conn: &mut SqliteConnection, batch: Vec<NewEntry>) -> Result<Outcomes, Failure> {
+/// Appends a batch inside an open transaction, and puts its entries into the outbox where there is one.
+pub(super) fn append(
+    conn: &mut SqliteConnection,
+    batch: Vec<NewEntry>,
+    has_outbox: bool,
+) -> Result<Outcomes, Failure> {
     let mut appender = Appender::new(SqliteLedger {
         conn,
         message_ids: None,
+        has_outbox,
     });
     let outcomes = appender.entries(batch)?;
     let (ledger, heads) = appender.finish();
@@ -33,6 +40,7 @@ pub(super) fn append(conn: &mut SqliteConnection, batch: Vec<NewEntry>) -> Resul
 struct SqliteLedger<'c> {
     conn: &'c mut SqliteConnection,
     message_ids: Option<MessageIds>,
+    has_outbox: bool,
 }
 
 /// The counter of message ids: read once for a batch, written once.
@@ -97,6 +105,32 @@ impl Ledger for SqliteLedger<'_> {
         Ok(memberships::count_role(self.conn, group_id, Role::Owner)?)
     }
 
+    fn members(&mut self, group_id: GroupId) -> Result<i64, Failure> {
+        Ok(lookups::count_members(group_id.get()).get_result(self.conn)?)
+    }
+
+    fn memberships(&mut self, user_id: UserId) -> Result<i64, Failure> {
+        Ok(lookups::count_groups(user_id.get()).get_result(self.conn)?)
+    }
+
+    fn target(&mut self, group_id: GroupId, seq: Seq) -> Result<Option<Target>, Failure> {
+        let (group_id, seq) = (group_id.get(), seq.get());
+        let message: Option<EntryRow> = lookups::entry(group_id, seq)
+            .select(EntryRow::as_select())
+            .get_result(self.conn)
+            .optional()?;
+        let Some(message) = message.map(Entry::try_from).transpose()? else {
+            return Ok(None);
+        };
+        let last_change = lookups::changes(group_id, seq)
+            .select(EntryRow::as_select())
+            .load_iter::<EntryRow, DefaultLoadingMode>(self.conn)?
+            .next()
+            .transpose()?;
+        let last_change = last_change.map(Entry::try_from).transpose()?;
+        Ok(Target::new(message, last_change))
+    }
+
     fn next_message_id(&mut self) -> Result<MessageId, Failure> {
         let ids = if let Some(ids) = self.message_ids {
             ids
@@ -120,7 +154,25 @@ impl Ledger for SqliteLedger<'_> {
         if let (Some(ids), Some(message)) = (&mut self.message_ids, entry.message()) {
             ids.next = message.id.get().saturating_add(1);
         }
+        if self.has_outbox && outbox::takes(entry) {
+            PutIntoOutbox {
+                group_id: entry.group_id.get(),
+                seq: entry.seq.get(),
+            }
+            .execute(self.conn)?;
+        }
         Ok(None)
+    }
+
+    fn clear(&mut self, message: &Entry) -> Result<(), Failure> {
+        let (group_id, seq) = (message.group_id.get(), message.seq.get());
+        ClearEntry { group_id, seq }.execute(self.conn)?;
+        ClearEdits {
+            group_id,
+            target_seq: seq,
+        }
+        .execute(self.conn)?;
+        Ok(())
     }
 
     fn set_role(&mut self, group_id: GroupId, user_id: UserId, change: RoleChange) -> Result<(), Failure> {

@@ -43,6 +43,8 @@ pub(crate) fn open_writer(options: &SqliteOptions) -> Result<SqliteConnection, O
     let mut conn = establish(&options.path)?;
     set_busy_timeout(&mut conn, options.busy_timeout)?;
     // `fullfsync` asks macOS for what fsync means elsewhere. After a burst the WAL shrinks to the size limit again.
+    // `secure_delete` overwrites what is deleted: a message's content would stay readable in the free parts of the file.
+    // The WAL holds older pages until it is written back and begun anew.
     let synchronous = match options.synchronous {
         Synchronous::Full => "FULL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON",
         Synchronous::Normal => "NORMAL",
@@ -52,6 +54,7 @@ pub(crate) fn open_writer(options: &SqliteOptions) -> Result<SqliteConnection, O
          PRAGMA synchronous = {synchronous};
          PRAGMA foreign_keys = ON;
          PRAGMA trusted_schema = OFF;
+         PRAGMA secure_delete = ON;
          PRAGMA journal_size_limit = 67108864;"
     ))?;
     Ok(conn)

@@ -7,13 +7,17 @@ use diesel::{
 };
 use sealroom_domain::{
     GroupId, LogId, Seq,
-    ports::{Appended, Cursor, GroupLog, NewEntry, Page, PageLimit, RefusedEntry, StoreError},
+    ports::{Appended, Cursor, GroupLog, MessagesPage, NewEntry, Page, PageLimit, RefusedEntry, StoreError},
 };
 
-use super::{SqliteStore, append};
+use super::{
+    SqliteStore, append,
+    statements::{MessagesAscending, MessagesDescending},
+};
 use crate::{
     error::Failure,
     fragments,
+    messages::{MessageRow, MessagesBuilder},
     page::{Direction, PageBuilder},
     rows::{self, EntryRow},
 };
@@ -28,7 +32,9 @@ impl GroupLog for SqliteStore {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        self.write(move |conn| append::append(conn, batch)).await
+        let has_outbox = self.inner.has_outbox;
+        self.write(move |conn| append::append(conn, batch, has_outbox))
+            .await
     }
 
     async fn read(
@@ -38,6 +44,16 @@ impl GroupLog for SqliteStore {
         limit: PageLimit,
     ) -> Result<Option<Page>, StoreError> {
         self.read(move |conn| page(conn, group_id, cursor, limit)).await
+    }
+
+    async fn messages(
+        &self,
+        group_id: GroupId,
+        cursor: Cursor,
+        limit: PageLimit,
+    ) -> Result<Option<MessagesPage>, StoreError> {
+        self.read(move |conn| messages(conn, group_id, cursor, limit))
+            .await
     }
 
     async fn heads(&self, groups: &[GroupId]) -> Result<Vec<(GroupId, Seq)>, StoreError> {
@@ -55,7 +71,7 @@ impl GroupLog for SqliteStore {
     }
 }
 
-/// `(head_seq, first_seq)` of a group.
+/// `(head_seq, first_seq)` of a group that exists.
 pub(super) fn bounds(conn: &mut SqliteConnection, group_id: GroupId) -> QueryResult<Option<(i64, i64)>> {
     fragments::bounds(group_id.get()).get_result(conn).optional()
 }
@@ -92,6 +108,45 @@ fn page(
 }
 
 fn fill(page: &mut PageBuilder, rows: impl Iterator<Item = QueryResult<EntryRow>>) -> Result<(), Failure> {
+    for row in rows {
+        if !page.take(row?)? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn messages(
+    conn: &mut SqliteConnection,
+    group_id: GroupId,
+    cursor: Cursor,
+    limit: PageLimit,
+) -> Result<Option<MessagesPage>, Failure> {
+    let Some((head, first)) = bounds(conn, group_id)? else {
+        return Ok(None);
+    };
+    let mut page = MessagesBuilder::new(cursor, limit);
+    let (group_id, (low, high)) = (group_id.get(), page.rest());
+    // Rows come one at a time: what is no message is passed over without its content.
+    match page.direction() {
+        Direction::Ascending => fill_messages(
+            &mut page,
+            MessagesAscending { group_id, low, high }
+                .load_iter::<MessageRow, DefaultLoadingMode>(conn)?,
+        )?,
+        Direction::Descending => fill_messages(
+            &mut page,
+            MessagesDescending { group_id, low, high }
+                .load_iter::<MessageRow, DefaultLoadingMode>(conn)?,
+        )?,
+    }
+    page.finish(head, first).map(Some)
+}
+
+fn fill_messages(
+    page: &mut MessagesBuilder,
+    rows: impl Iterator<Item = QueryResult<MessageRow>>,
+) -> Result<(), Failure> {
     for row in rows {
         if !page.take(row?)? {
             break;

@@ -1,24 +1,14 @@
-//! Queries that only this backend asks: those of an append that goes entry by entry.
-//!
-//! Updates on the way of a message are own fragments, because diesel never caches the statement of its `update()`; a
-//! test sees to it.
+//! Queries that only this backend asks: those of an append that goes entry by entry, and of others that work row by
+//! row. A test sees to it that each is prepared once.
 
 #![expect(
     clippy::elidable_lifetime_names,
     reason = "`auto_type` names the query's type with the lifetime"
 )]
 
-use diesel::{
-    QueryResult,
-    dsl::auto_type,
-    expression_methods::ExpressionMethods,
-    prelude::*,
-    query_builder::{AstPass, QueryFragment, QueryId},
-    sql_types::BigInt,
-    sqlite::Sqlite,
-};
+use diesel::{dsl::auto_type, expression_methods::ExpressionMethods, prelude::*};
 
-use crate::schema::{entries, groups, members, meta, users};
+use crate::schema::{entries, groups, logins, members, meta, read_marks, refresh_tokens, users};
 
 /// The message that a sender gave this id in this group.
 #[auto_type]
@@ -47,10 +37,12 @@ pub(super) fn count_role<'a>(group_id: i64, role: &'a str) -> _ {
         .count()
 }
 
-/// A group.
+/// A group that exists.
 #[auto_type]
 pub(super) fn group(group_id: i64) -> _ {
-    groups::table.filter(groups::id.eq(group_id))
+    groups::table
+        .filter(groups::id.eq(group_id))
+        .filter(groups::deleted_at.is_null())
 }
 
 /// The id of the user who has this username.
@@ -69,36 +61,82 @@ pub(super) fn next_message_id() -> _ {
         .select(meta::next_message_id)
 }
 
-/// Moves the head of a group's log.
-#[derive(Debug, Clone, Copy, QueryId)]
-pub(super) struct SetHead {
-    pub(super) group_id: i64,
-    pub(super) head_seq: i64,
+/// Of how many groups a user is a member.
+#[auto_type]
+pub(super) fn count_groups(user_id: i64) -> _ {
+    members::table.filter(members::user_id.eq(user_id)).count()
 }
 
-impl QueryFragment<Sqlite> for SetHead {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        out.push_sql("UPDATE groups SET head_seq = ");
-        out.push_bind_param::<BigInt, _>(&self.head_seq)?;
-        out.push_sql(" WHERE id = ");
-        out.push_bind_param::<BigInt, _>(&self.group_id)
-    }
+/// How many members a group has.
+#[auto_type]
+pub(super) fn count_members(group_id: i64) -> _ {
+    members::table.filter(members::group_id.eq(group_id)).count()
 }
 
-/// Moves the counter of message ids.
-#[derive(Debug, Clone, Copy, QueryId)]
-pub(super) struct SetNextMessageId {
-    pub(super) next: i64,
+/// The entry at a place.
+#[auto_type]
+pub(super) fn entry(group_id: i64, seq: i64) -> _ {
+    entries::table
+        .filter(entries::group_id.eq(group_id))
+        .filter(entries::seq.eq(seq))
 }
 
-impl QueryFragment<Sqlite> for SetNextMessageId {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        out.push_sql("UPDATE meta SET next_message_id = ");
-        out.push_bind_param::<BigInt, _>(&self.next)?;
-        out.push_sql(" WHERE id = 1");
-        Ok(())
-    }
+/// The edits and the deletion of a message, the last one first.
+#[auto_type]
+pub(super) fn changes(group_id: i64, target_seq: i64) -> _ {
+    entries::table
+        .filter(entries::group_id.eq(group_id))
+        .filter(entries::target_seq.eq(target_seq))
+        .order(entries::seq.desc())
 }
 
-impl<Conn> RunQueryDsl<Conn> for SetHead {}
-impl<Conn> RunQueryDsl<Conn> for SetNextMessageId {}
+/// `(seq, at)` of the entries of a group from `low` to `high`, both included, ascending.
+#[auto_type]
+pub(super) fn times(group_id: i64, low: i64, high: i64) -> _ {
+    entries::table
+        .filter(entries::group_id.eq(group_id))
+        .filter(entries::seq.ge(low))
+        .filter(entries::seq.le(high))
+        .order(entries::seq.asc())
+        .select((entries::seq, entries::at))
+}
+
+/// The groups behind an id, ascending; a row of it is a `TrimRow`.
+#[auto_type]
+pub(super) fn groups_behind(after: i64) -> _ {
+    groups::table
+        .filter(groups::id.gt(after))
+        .order(groups::id.asc())
+        .select((
+            groups::id,
+            groups::head_seq,
+            groups::first_seq,
+            groups::deleted_at,
+            groups::retention_age,
+            groups::retention_count,
+        ))
+}
+
+/// The read mark of a user in a group.
+#[auto_type]
+pub(super) fn read_mark(group_id: i64, user_id: i64) -> _ {
+    read_marks::table
+        .filter(read_marks::group_id.eq(group_id))
+        .filter(read_marks::user_id.eq(user_id))
+        .select(read_marks::read_seq)
+}
+
+/// `(login_id, user_id, ended_at, expires_at, spent_at)` of a refresh token; a row of it is a `TokenRow`.
+#[auto_type]
+pub(super) fn refresh_token<'a>(digest: &'a [u8]) -> _ {
+    refresh_tokens::table
+        .inner_join(logins::table.on(logins::id.eq(refresh_tokens::login_id)))
+        .filter(refresh_tokens::digest.eq(digest))
+        .select((
+            refresh_tokens::login_id,
+            logins::user_id,
+            logins::ended_at,
+            refresh_tokens::expires_at,
+            refresh_tokens::spent_at,
+        ))
+}

@@ -10,7 +10,7 @@ use sealroom_domain::{
     ports::{Member, Memberships, StoreError},
 };
 
-use super::{SqliteStore, lookups, users};
+use super::{SqliteStore, log, lookups, users};
 use crate::{error::Failure, fragments, rows, schema::members};
 
 #[async_trait]
@@ -52,8 +52,14 @@ impl Memberships for SqliteStore {
     }
 
     async fn set(&self, group_id: GroupId, user_id: UserId, role: Role) -> Result<(), StoreError> {
-        self.write(move |conn| Ok(set(conn, group_id, user_id, role)?))
-            .await
+        self.write(move |conn| {
+            // A deleted group keeps its row, and nobody is its member.
+            if log::bounds(conn, group_id)?.is_none() {
+                return Err(diesel::NotFound.into());
+            }
+            Ok(set(conn, group_id, user_id, role)?)
+        })
+        .await
     }
 
     async fn remove(&self, group_id: GroupId, user_id: UserId) -> Result<bool, StoreError> {

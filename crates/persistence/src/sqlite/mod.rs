@@ -4,6 +4,7 @@
 //! another thread costs more than most statements, and a job that runs to its end by itself leaves no transaction
 //! open when its caller goes away.
 
+mod accounts;
 mod append;
 mod connection;
 #[cfg(feature = "postgres")]
@@ -14,9 +15,13 @@ mod lookups;
 mod memberships;
 mod migrate;
 mod options;
+mod outbox;
 mod pool;
+mod read_marks;
+mod statements;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 mod users;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -39,7 +44,7 @@ use crate::{
     schema::meta,
 };
 
-/// All four store ports on one SQLite file. Cloning shares the connections.
+/// All store ports on one SQLite file. Cloning shares the connections.
 ///
 /// Several stores, also of several processes, may be open on one file.
 ///
@@ -53,6 +58,8 @@ struct Inner {
     log_name: LogName,
     writer: Arc<Pool>,
     readers: Arc<Pool>,
+    /// Whether appends put their entries into the outbox.
+    has_outbox: bool,
 }
 
 impl fmt::Debug for SqliteStore {
@@ -77,6 +84,7 @@ impl SqliteStore {
                     log_name: LogName::new(log_id),
                     writer,
                     readers,
+                    has_outbox: options.outbox,
                 }),
             })
         })
@@ -156,9 +164,18 @@ impl SqliteStore {
         R: Send + 'static,
         F: FnOnce(&mut SqliteConnection) -> Result<R, Failure> + Send + 'static,
     {
+        Ok(self.write_or_undo(job).await?)
+    }
+
+    /// As [`SqliteStore::write`]; answers why the job was undone.
+    async fn write_or_undo<R, F>(&self, job: F) -> Result<R, Failure>
+    where
+        R: Send + 'static,
+        F: FnOnce(&mut SqliteConnection) -> Result<R, Failure> + Send + 'static,
+    {
         // A deferred transaction that begins to write later is answered BUSY at once, whatever the timeout.
         let job = move |conn: &mut SqliteConnection| in_transaction(conn, "BEGIN IMMEDIATE", job);
-        Ok(self.inner.writer.run(job).await?)
+        self.inner.writer.run(job).await
     }
 }
 

@@ -16,6 +16,8 @@ pub struct SqliteOptions {
     pub busy_timeout: Duration,
     /// How many connections read at the same time; at least 1. Each keeps its own page cache of up to 2 MiB. 4.
     pub readers: usize,
+    /// Whether appends put their entries into the outbox, from which somebody has to take them. `false`.
+    pub outbox: bool,
 }
 
 /// What a commit waits for.
@@ -37,6 +39,7 @@ impl SqliteOptions {
             synchronous: Synchronous::default(),
             busy_timeout: Duration::from_secs(5),
             readers: 4,
+            outbox: false,
         }
     }
 }

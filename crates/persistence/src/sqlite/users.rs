@@ -2,16 +2,24 @@
 
 use async_trait::async_trait;
 use diesel::{
-    ExpressionMethods, OptionalExtension, QueryResult, RunQueryDsl, SelectableHelper, SqliteConnection,
-    query_dsl::methods::SelectDsl,
+    ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, RunQueryDsl, SelectableHelper,
+    SqliteConnection,
 };
 use sealroom_domain::{
-    DisplayName, UserId, Username,
+    DisplayName, Timestamp, UserId, Username,
     ports::{Profile, StoreError, UpsertOutcome, Users},
 };
 
-use super::{SqliteStore, lookups};
-use crate::{error::Failure, fragments, rows::UserRow, schema::users};
+use super::{
+    SqliteStore, lookups,
+    statements::{EndLogins, KeepTokenName, RevokeTokens, UpsertUser},
+};
+use crate::{
+    error::Failure,
+    fragments, login,
+    rows::{Erased, UserRow},
+    schema::{accounts, logins, read_marks, users},
+};
 
 #[async_trait]
 impl Users for SqliteStore {
@@ -44,13 +52,35 @@ impl Users for SqliteStore {
         // Each connect asks this, and hardly one of them changes anything: only a change costs a commit.
         let present = self.read(move |conn| profile(conn, user_id)).await?;
         if let Some(present) = present
-            && (token_name.is_none() || token_name == present.token_name.as_ref())
+            && (present.erased || token_name.is_none() || token_name == present.token_name.as_ref())
         {
             return Ok(present);
         }
         let token_name = token_name.cloned();
         self.write(move |conn| provision(conn, user_id, token_name.as_ref()))
             .await
+    }
+
+    async fn revoke(&self, user_id: UserId, up_to: Timestamp) -> Result<(), StoreError> {
+        let revoke = RevokeTokens {
+            user_id: user_id.get(),
+            up_to: up_to.as_micros(),
+        };
+        let end = EndLogins {
+            user_id: user_id.get(),
+            before: login::end_before(up_to),
+            at: up_to.as_micros(),
+        };
+        self.write(move |conn| {
+            revoke.execute(conn)?;
+            end.execute(conn)?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn erase(&self, user_id: UserId, at: Timestamp) -> Result<bool, StoreError> {
+        self.write(move |conn| erase(conn, user_id, at)).await
     }
 }
 
@@ -85,19 +115,12 @@ fn upsert(
             return Ok(UpsertOutcome::UsernameTaken);
         }
     }
-    know(conn, user_id)?;
-    let row = diesel::update(users::table).filter(users::id.eq(user_id.get()));
-    match username {
-        Some(username) => row
-            .set((
-                users::display_name.eq(display_name.as_str()),
-                users::username.eq(username.as_str()),
-            ))
-            .execute(conn)?,
-        None => row
-            .set(users::display_name.eq(display_name.as_str()))
-            .execute(conn)?,
-    };
+    UpsertUser {
+        user_id: user_id.get(),
+        display_name: display_name.as_str().to_owned(),
+        username: username.map(|name| name.as_str().to_owned()),
+    }
+    .execute(conn)?;
     Ok(UpsertOutcome::Done)
 }
 
@@ -106,12 +129,36 @@ fn provision(
     user_id: UserId,
     token_name: Option<&DisplayName>,
 ) -> Result<Profile, Failure> {
-    know(conn, user_id)?;
-    if let Some(token_name) = token_name {
-        diesel::update(users::table)
-            .filter(users::id.eq(user_id.get()))
-            .set(users::token_name.eq(token_name.as_str()))
-            .execute(conn)?;
+    let row: UserRow = KeepTokenName {
+        user_id: user_id.get(),
+        token_name: token_name.map(|name| name.as_str().to_owned()),
     }
-    profile(conn, user_id)?.ok_or_else(|| diesel::NotFound.into())
+    .get_result(conn)?;
+    Ok(Profile::try_from(row)?)
+}
+
+fn erase(conn: &mut SqliteConnection, user_id: UserId, at: Timestamp) -> Result<bool, Failure> {
+    let user_id = user_id.get();
+    let known: Option<(Option<i64>, Option<i64>)> = users::table
+        .find(user_id)
+        .select((users::erased_at, users::revoked_up_to))
+        .get_result(conn)
+        .optional()?;
+    let revoked_up_to = match known {
+        None => return Ok(false),
+        Some((Some(_), _)) => return Ok(true),
+        Some((None, revoked_up_to)) => revoked_up_to,
+    };
+    diesel::update(users::table.find(user_id))
+        .set(Erased::at(at, revoked_up_to))
+        .execute(conn)?;
+    diesel::delete(accounts::table.find(user_id)).execute(conn)?;
+    // Their tokens go with them.
+    diesel::delete(logins::table)
+        .filter(logins::user_id.eq(user_id))
+        .execute(conn)?;
+    diesel::delete(read_marks::table)
+        .filter(read_marks::user_id.eq(user_id))
+        .execute(conn)?;
+    Ok(true)
 }

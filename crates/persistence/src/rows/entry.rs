@@ -1,21 +1,13 @@
-//! The rows, private to this crate, and their checked conversion to the model and back.
-
-#![expect(
-    clippy::ref_option_ref,
-    reason = "diesel's derive makes references to the fields"
-)]
+//! Rows of `entries`.
 
 use diesel::{Insertable, Queryable, Selectable};
 use sealroom_domain::{
-    ClientMessageId, DisplayName, EncryptedContent, Entry, EntryBody, GroupId, GroupName, KeyEpoch, Message,
-    MessageId, RemovalReason, Role, Seq, Timestamp, UserId, Username,
-    ports::{Group, Member, Profile},
+    ClientMessageId, DisplayName, EncryptedContent, Entry, EntryBody, KeyEpoch, Message, RemovalReason, Seq,
+    Timestamp, UserId,
 };
 
-use crate::{
-    error::Inconsistency,
-    schema::{entries, groups, users},
-};
+use super::{group_id, message_id, role, seq, user_id, valid};
+use crate::{error::Inconsistency, schema::entries};
 
 /// The kinds of entries in the store.
 mod kind {
@@ -27,69 +19,11 @@ mod kind {
     pub(super) const KEY_EPOCH_CHANGED: i16 = 6;
 }
 
-/// The value, or the table and column that hold what they should not.
-fn valid<T, E>(table: &'static str, column: &'static str, value: Result<T, E>) -> Result<T, Inconsistency> {
-    value.ok().ok_or(Inconsistency { table, column })
-}
-
 /// The value of a column of `entries` that an entry of this kind cannot be without.
 fn present<T>(column: &'static str, value: Option<T>) -> Result<T, Inconsistency> {
     value.ok_or(Inconsistency {
         table: "entries",
         column,
-    })
-}
-
-/// A role by its name in the store.
-pub(crate) fn role(table: &'static str, name: &str) -> Result<Role, Inconsistency> {
-    Role::from_name(name).ok_or(Inconsistency {
-        table,
-        column: "role",
-    })
-}
-
-/// A group's id in `members` or `groups`.
-pub(crate) fn group_id(
-    table: &'static str,
-    column: &'static str,
-    value: i64,
-) -> Result<GroupId, Inconsistency> {
-    valid(table, column, GroupId::new(value))
-}
-
-/// A user's id in `members` or `users`.
-pub(crate) fn user_id(
-    table: &'static str,
-    column: &'static str,
-    value: i64,
-) -> Result<UserId, Inconsistency> {
-    valid(table, column, UserId::new(value))
-}
-
-/// A message's id, in `entries` or where the next one comes from.
-pub(crate) fn message_id(
-    table: &'static str,
-    column: &'static str,
-    value: i64,
-) -> Result<MessageId, Inconsistency> {
-    valid(table, column, MessageId::new(value))
-}
-
-/// A place in a log, in `groups` or `entries`.
-pub(crate) fn seq(table: &'static str, column: &'static str, value: i64) -> Result<Seq, Inconsistency> {
-    valid(table, column, Seq::new(value))
-}
-
-/// A row of a user's groups.
-pub(crate) fn group_and_role(id: i64, name: &str) -> Result<(GroupId, Role), Inconsistency> {
-    Ok((group_id("members", "group_id", id)?, role("members", name)?))
-}
-
-/// A row of a group's members.
-pub(crate) fn member(id: i64, name: &str) -> Result<Member, Inconsistency> {
-    Ok(Member {
-        user_id: user_id("members", "user_id", id)?,
-        role: role("members", name)?,
     })
 }
 
@@ -195,15 +129,20 @@ impl EntryRow {
     }
 
     fn key_epoch(&self) -> Result<Option<KeyEpoch>, Inconsistency> {
-        self.key_epoch
-            .map(|epoch| valid("entries", "key_epoch", KeyEpoch::new(epoch)))
-            .transpose()
+        key_epoch(self.key_epoch)
     }
 }
 
 /// Content of any length: the limit is the rule of those who append, and may have been another one then.
-fn content(text: Option<String>) -> Result<Option<EncryptedContent>, Inconsistency> {
+pub(crate) fn content(text: Option<String>) -> Result<Option<EncryptedContent>, Inconsistency> {
     text.map(|text| valid("entries", "content", EncryptedContent::new(text, usize::MAX)))
+        .transpose()
+}
+
+/// The key epoch of a message or an edit.
+pub(crate) fn key_epoch(value: Option<i64>) -> Result<Option<KeyEpoch>, Inconsistency> {
+    value
+        .map(|epoch| valid("entries", "key_epoch", KeyEpoch::new(epoch)))
         .transpose()
 }
 
@@ -319,68 +258,3 @@ impl<'a> From<&'a Entry> for NewEntryRow<'a> {
     }
 }
 
-/// A group that is read.
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = groups)]
-pub(crate) struct GroupRow {
-    id: i64,
-    name: String,
-    head_seq: i64,
-    created_at: i64,
-}
-
-impl TryFrom<GroupRow> for Group {
-    type Error = Inconsistency;
-
-    fn try_from(row: GroupRow) -> Result<Self, Inconsistency> {
-        Ok(Self {
-            group_id: group_id("groups", "id", row.id)?,
-            name: valid("groups", "name", GroupName::new(row.name))?,
-            head: seq("groups", "head_seq", row.head_seq)?,
-            created_at: Timestamp::from_micros(row.created_at),
-        })
-    }
-}
-
-/// A user that is read.
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = users)]
-pub(crate) struct UserRow {
-    pub(crate) id: i64,
-    pub(crate) display_name: Option<String>,
-    pub(crate) token_name: Option<String>,
-    pub(crate) username: Option<String>,
-}
-
-impl TryFrom<UserRow> for Profile {
-    type Error = Inconsistency;
-
-    fn try_from(row: UserRow) -> Result<Self, Inconsistency> {
-        Ok(Self {
-            user_id: user_id("users", "id", row.id)?,
-            display_name: row
-                .display_name
-                .map(|name| valid("users", "display_name", DisplayName::new(name)))
-                .transpose()?,
-            token_name: row
-                .token_name
-                .map(|name| valid("users", "token_name", DisplayName::new(name)))
-                .transpose()?,
-            username: row
-                .username
-                .map(|name| valid("users", "username", Username::new(name)))
-                .transpose()?,
-        })
-    }
-}
-
-/// A membership that is copied.
-#[cfg(all(feature = "sqlite", feature = "postgres"))]
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = crate::schema::members)]
-pub(crate) struct MemberRow {
-    pub(crate) group_id: i64,
-    pub(crate) user_id: i64,
-    pub(crate) role: String,
-    pub(crate) read_seq: i64,
-}
