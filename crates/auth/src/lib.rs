@@ -55,16 +55,29 @@
 //! This crate must never know sockets, HTTP handlers, a database or the wall clock.
 
 mod claims;
+mod credentials;
 mod header;
 mod json;
+mod jwks;
 mod keys;
 mod minter;
 mod numeric_date;
+mod passwords;
 mod secret;
+mod token;
 mod verifier;
 
 pub use claims::{ClaimRules, ClaimRulesError, LEEWAY};
-pub use keys::{Algorithm, KeySet, KeySetError, SigningKey, VerificationKey};
+pub use credentials::{BuiltInCredentials, CredentialsOptions};
+pub use jwks::{
+    FETCH_LIMIT, FetchError, FetchJwks, FetchedJwks, HttpJwks, HttpJwksError, IssuerKeys, IssuerOptions,
+};
+pub use keys::{
+    Algorithm, JwksError, KeySet, KeySetError, MAX_JWKS_BYTES, MAX_JWKS_KEYS, MAX_PEM_BYTES, MAX_PEM_KEYS,
+    MAX_UNNAMED, PemError, PublicKeyError, SigningKey, VerificationKey,
+};
 pub use minter::{Grant, MintError, Minter, MinterOptions};
+pub use passwords::{PasswordOptions, PasswordOptionsError};
 pub use secret::{Secret, SecretError};
-pub use verifier::{JwtVerifier, MAX_TOKEN_BYTES, VerifierOptions};
+pub use token::MAX_TOKEN_BYTES;
+pub use verifier::{JwtVerifier, Keys, VerifierOptions};

@@ -64,6 +64,19 @@ const PROGRAM: Names = &[
     "tracing-subscriber",
 ];
 const RUNTIME: Names = &["async-std", "smol", "tokio*"];
+/// As [`TRANSPORT`], but for the HTTP client that an issuer's keys are fetched with.
+const TRANSPORT_BUT_A_CLIENT: Names = &[
+    "axum*",
+    "engineioxide*",
+    "http",
+    "http-body*",
+    "hyper*",
+    "socket2",
+    "socketioxide*",
+    "tokio-tungstenite",
+    "tower*",
+    "tungstenite",
+];
 /// The parts of the runtime that reach outside the process.
 const TOKIO_SOCKETS: Names = &["tokio/full", "tokio/net"];
 const TOKIO_FILES: Names = &["tokio/full", "tokio/fs", "tokio/process"];
@@ -105,7 +118,14 @@ pub(crate) const RULES: &[Rule] = &[
         package: "sealroom-auth",
         arrows: &["sealroom-domain"],
         test_arrows: TESTKIT,
-        third_party: ThirdParty::AllBut(&[TRANSPORT, DATABASE, BUS, PROGRAM, TOKIO_SOCKETS]),
+        third_party: ThirdParty::AllBut(&[
+            TRANSPORT_BUT_A_CLIENT,
+            DATABASE,
+            BUS,
+            PROGRAM,
+            TOKIO_SOCKETS,
+            TOKIO_FILES,
+        ]),
     },
     Rule {
         package: "sealroom-persistence",
