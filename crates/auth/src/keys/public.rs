@@ -49,7 +49,7 @@ pub enum PublicKeyError {
     #[error("the key is neither RSA (RS256), P-256 (ES256) nor Ed25519 (EdDSA)")]
     Type,
     /// Damaged: not what its type asks for, or not a point of its curve.
-    #[error("the key is damaged")]
+    #[error("the key is damaged, or a point of it is compressed")]
     Malformed,
 }
 

@@ -12,7 +12,7 @@ use crate::support::{HEADER, secret, sign};
 fn fixture(rules: ClaimRules) -> TokenVerifierFixture {
     let clock = FixedClock::default();
     let verifier = JwtVerifier::new(VerifierOptions {
-        keys: KeySet::single(VerificationKey::hs256(&secret())),
+        keys: KeySet::single(VerificationKey::hs256(&secret())).into(),
         claims: rules.clone(),
         clock: Arc::new(clock.clone()),
     })
