@@ -4,6 +4,8 @@
 mod algorithms;
 mod claims;
 mod conformance;
+mod issuer;
+mod jwk_sets;
 mod pem;
 mod properties;
 mod signatures_and_headers;

@@ -1,0 +1,8 @@
+//! The keys of an issuer that is fetched from: in simulated time, and over HTTP.
+
+mod fake;
+mod http;
+mod mixed;
+mod outages;
+mod rotation;
+mod storms;
