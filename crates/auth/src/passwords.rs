@@ -25,6 +25,7 @@ const HASH_BYTES: usize = 32;
 /// A hash from the store that would cost more than this is not one of ours: 1 GiB.
 const MAX_MEMORY_KIB: u32 = 1024 * 1024;
 const MAX_PASSES: u32 = 64;
+const MAX_LANES: u32 = 255;
 
 /// What hashing a password costs us, and an attacker for each guess.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,7 +97,7 @@ impl Passwords {
             at_once,
             waiting,
         } = *options;
-        let params = (memory_kib <= MAX_MEMORY_KIB && passes <= MAX_PASSES)
+        let params = (memory_kib <= MAX_MEMORY_KIB && passes <= MAX_PASSES && lanes <= MAX_LANES)
             .then(|| Params::new(memory_kib, passes, lanes, Some(HASH_BYTES)).ok())
             .flatten()
             .ok_or(PasswordOptionsError::Parameters)?;
@@ -188,7 +189,9 @@ fn nobody(params: &Params) -> Result<PasswordHash, PasswordOptionsError> {
 
 /// Whether a hash from the store can be ours, so that it costs about what we mean it to.
 fn is_ours(hash: &phc::PasswordHash) -> bool {
-    let bounded = |params: Params| params.m_cost() <= MAX_MEMORY_KIB && params.t_cost() <= MAX_PASSES;
+    let bounded = |params: Params| {
+        params.m_cost() <= MAX_MEMORY_KIB && params.t_cost() <= MAX_PASSES && params.p_cost() <= MAX_LANES
+    };
     hash.algorithm == Algorithm::Argon2id.ident()
         && hash.salt.is_some()
         && hash.hash.is_some()
