@@ -8,7 +8,11 @@ use reqwest::{
     header::{ACCEPT, CACHE_CONTROL, HeaderMap},
     redirect::{Attempt, Policy},
 };
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, pem::PemObject as _},
+};
 use sealroom_domain::ports::BoxError;
 
 use super::{FETCH_LIMIT, FetchError, FetchJwks, FetchedJwks};
@@ -33,8 +37,8 @@ pub enum HttpJwksError {
     /// Not an address with `http` or `https` and a host, or one with a password or a fragment.
     #[error("the address of the JWK set is not a plain http or https URL")]
     Url,
-    /// An address with `https`, and no certificate to trust.
-    #[error("the system has no trusted certificates, so that https cannot be used")]
+    /// An address with `https`, and no certificate to trust, or one that cannot be read.
+    #[error("there are no certificates to trust, so that https cannot be used")]
     NoRoots,
     /// TLS or the HTTP client could not be set up.
     #[error("the HTTP client for the JWK set cannot be made")]
@@ -48,6 +52,22 @@ impl HttpJwks {
     /// A client for this address. With plain `http` whoever is on the way can put in keys of their own: that is for
     /// an issuer on the same machine or in the same private network.
     pub fn new(url: &str) -> Result<Self, HttpJwksError> {
+        Self::with_roots(url, trusted())
+    }
+
+    /// As [`HttpJwks::new`], for an issuer whose certificate is signed by one of these, in PEM, and by none other.
+    pub fn trusting(url: &str, certificates: &str) -> Result<Self, HttpJwksError> {
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(certificates.as_bytes()) {
+            certificate
+                .ok()
+                .and_then(|certificate| roots.add(certificate).ok())
+                .ok_or(HttpJwksError::NoRoots)?;
+        }
+        Self::with_roots(url, roots)
+    }
+
+    fn with_roots(url: &str, roots: RootCertStore) -> Result<Self, HttpJwksError> {
         let url = Url::parse(url).or(Err(HttpJwksError::Url))?;
         let plain = url.has_host()
             && matches!(url.scheme(), "http" | "https")
@@ -57,7 +77,6 @@ impl HttpJwks {
         if !plain {
             return Err(HttpJwksError::Url);
         }
-        let roots = trusted();
         if roots.is_empty() && url.scheme() == "https" {
             return Err(HttpJwksError::NoRoots);
         }

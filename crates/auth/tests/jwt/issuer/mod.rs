@@ -6,3 +6,4 @@ mod mixed;
 mod outages;
 mod rotation;
 mod storms;
+mod tls;
