@@ -185,10 +185,8 @@ fn a_file_holds_several_keys_and_what_people_write_around_them() {
         .iter()
         .flat_map(|algorithm| Signer::two(*algorithm))
         .collect();
-    let file: String = signers
-        .iter()
-        .map(|signer| format!("# key\n\n{}", signer.pem()))
-        .collect();
+    let pems: Vec<String> = signers.iter().map(|signer| signer.pem()).collect();
+    let file = format!("# keys\n\n{}", pems.join("\n# key\n\n"));
     for text in [
         file.clone(),
         file.replace('\n', "\r\n"),

@@ -138,12 +138,15 @@ impl Signer {
             Self::Hs256(secret) => json!({"kty": "oct", "k": b64(secret.as_text().as_bytes())}),
             Self::Rs256(key) => {
                 // RSAPublicKey of 2048 bits: 4 bytes of header, 5 before the modulus, 2 before the exponent.
-                let der = key.public_key().as_ref();
-                json!({"kty": "RSA", "n": b64(&der[9..265]), "e": b64(&der[267..])})
+                let (head, exponent) = key.public_key().as_ref().split_at(267);
+                let (_, modulus) = head.split_at(9);
+                let (modulus, _) = modulus.split_at(256);
+                json!({"kty": "RSA", "n": b64(modulus), "e": b64(exponent)})
             }
             Self::Es256(key) => {
-                let point = key.public_key().as_ref();
-                json!({"kty": "EC", "crv": "P-256", "x": b64(&point[1..33]), "y": b64(&point[33..])})
+                let (_, coordinates) = key.public_key().as_ref().split_at(1);
+                let (x, y) = coordinates.split_at(32);
+                json!({"kty": "EC", "crv": "P-256", "x": b64(x), "y": b64(y)})
             }
             Self::EdDsa(key) => json!({"kty": "OKP", "crv": "Ed25519", "x": b64(key.public_key().as_ref())}),
         }
@@ -161,9 +164,9 @@ impl Signer {
 /// A JWK with further members, or others.
 pub(crate) fn with(jwk: &Value, members: &Value) -> Value {
     let mut jwk = jwk.clone();
-    for (name, value) in members.as_object().unwrap() {
-        jwk[name] = value.clone();
-    }
+    jwk.as_object_mut()
+        .unwrap()
+        .extend(members.as_object().unwrap().clone());
     jwk
 }
 
