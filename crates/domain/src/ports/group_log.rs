@@ -225,7 +225,7 @@ pub struct Page {
     pub has_more: bool,
     /// The place of the last entry of the log when the page was read.
     pub head: Seq,
-    /// The place of the first entry that is still stored; 1 for an empty log.
+    /// The place of the first entry that is still stored; of an empty log, the place that its next entry takes.
     pub first: Seq,
 }
 
@@ -238,7 +238,7 @@ pub struct MessagesPage {
     pub has_more: bool,
     /// The place of the last entry of the log when the page was read.
     pub head: Seq,
-    /// The place of the first entry that is still stored; 1 for an empty log.
+    /// The place of the first entry that is still stored; of an empty log, the place that its next entry takes.
     pub first: Seq,
 }
 

@@ -28,7 +28,8 @@ pub trait Upkeep: fmt::Debug + Send + Sync {
     async fn unfinished_erasures(&self) -> Result<Vec<UserId>, StoreError>;
 
     /// Removes content, names and client ids from some of the entries of an erased user behind `after`. Answers the
-    /// place to go on from; `None` where all of it is gone, which is noted then.
+    /// place to go on from; `None` where all of it is gone, which is noted then. What a user writes who came back
+    /// ([`super::Users::upsert`]) stays; a user who is not being erased loses nothing.
     async fn erase_content(
         &self,
         user_id: UserId,

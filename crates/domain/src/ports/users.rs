@@ -34,7 +34,8 @@ pub trait Users: fmt::Debug + Send + Sync {
     ) -> Result<Profile, StoreError>;
 
     /// Takes back every token that was issued up to this moment; never an earlier one. Makes the user known, so that a
-    /// token that comes later is refused too.
+    /// token that comes later is refused too. Refresh tokens are tokens: the logins of a built-in account end whose last
+    /// one was given out up to this moment, to the second like [`Profile::has_revoked`].
     async fn revoke(&self, user_id: UserId, up_to: Timestamp) -> Result<(), StoreError>;
 
     /// Erases a user: its names, its account, its read marks; takes back its tokens, those issued later too. Its content

@@ -14,8 +14,12 @@ fn every_property_is_in_the_list_of_its_suite() {
             &[
                 include_str!("group_log/abandoned.rs"),
                 include_str!("group_log/concurrency.rs"),
+                include_str!("group_log/current.rs"),
+                include_str!("group_log/deletions.rs"),
+                include_str!("group_log/edits.rs"),
                 include_str!("group_log/guards.rs"),
                 include_str!("group_log/idempotency.rs"),
+                include_str!("group_log/limits.rs"),
                 include_str!("group_log/members.rs"),
                 include_str!("group_log/order.rs"),
                 include_str!("group_log/owners.rs"),
@@ -23,10 +27,22 @@ fn every_property_is_in_the_list_of_its_suite() {
                 include_str!("group_log/values.rs"),
             ],
         ),
-        (groups::PROPERTIES, &[include_str!("groups.rs")]),
+        (
+            groups::PROPERTIES,
+            &[
+                include_str!("groups/change.rs"),
+                include_str!("groups/create.rs"),
+                include_str!("groups/delete.rs"),
+                include_str!("groups/get.rs"),
+                include_str!("groups/put.rs"),
+            ],
+        ),
         (memberships::PROPERTIES, &[include_str!("memberships.rs")]),
         (token_verifier::PROPERTIES, &[include_str!("token_verifier.rs")]),
-        (users::PROPERTIES, &[include_str!("users.rs")]),
+        (
+            users::PROPERTIES,
+            &[include_str!("users/erase.rs"), include_str!("users/mod.rs")],
+        ),
     ];
     for (listed, sources) in suites {
         let written: BTreeSet<&str> = sources

@@ -30,6 +30,7 @@ mod abandon;
 pub mod clock;
 #[cfg(test)]
 mod complete;
+mod entries;
 mod fixture;
 pub mod group_log;
 pub mod groups;

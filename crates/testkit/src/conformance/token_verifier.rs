@@ -297,6 +297,7 @@ fn principal(number: i64) -> Principal {
         user_id: user(number),
         name: Some(display_name("Nguyễn Văn A")),
         scope: Some("chat admin".into()),
+        login_id: None,
         issued_at: Some(Timestamp::from_secs(1_705_314_590)),
         expires_at: NOW.plus(Duration::from_hours(1)),
     }

@@ -21,6 +21,8 @@
 //! # });
 //! ```
 
+mod accounts;
+mod background;
 mod ports;
 
 use std::{sync::Arc, time::Duration};
@@ -40,12 +42,18 @@ pub enum Call {
     Append,
     /// `GroupLog::read`.
     Read,
+    /// `GroupLog::messages`.
+    Messages,
     /// `GroupLog::heads`.
     Heads,
     /// `Groups::create`.
     CreateGroup,
     /// `Groups::put`.
     PutGroup,
+    /// `Groups::update`.
+    UpdateGroup,
+    /// `Groups::delete`.
+    DeleteGroup,
     /// `Groups::get`.
     GetGroups,
     /// `Memberships::roles`.
@@ -64,8 +72,48 @@ pub enum Call {
     UpsertUser,
     /// `Users::provision`.
     ProvisionUser,
+    /// `Users::revoke`.
+    RevokeUser,
+    /// `Users::erase`.
+    EraseUser,
     /// `TokenVerifier::verify`.
     Verify,
+    /// `ReadMarks::advance`.
+    AdvanceMarks,
+    /// `ReadMarks::of_user`.
+    MarksOfUser,
+    /// `Accounts::register`.
+    Register,
+    /// `Accounts::account`.
+    Account,
+    /// `Accounts::open_login`.
+    OpenLogin,
+    /// `Accounts::refresh`.
+    Refresh,
+    /// `Accounts::close_login`.
+    CloseLogin,
+    /// `Accounts::is_open`.
+    IsOpen,
+    /// `Credentials::hash_password`.
+    HashPassword,
+    /// `Credentials::check_password`.
+    CheckPassword,
+    /// `Credentials::access_token`. Never delayed or held up, since it waits for nothing.
+    AccessToken,
+    /// `Credentials::refresh_token`. Never delayed or held up either.
+    RefreshToken,
+    /// `Outbox::lease`.
+    LeaseOutbox,
+    /// `Outbox::pending`.
+    PendingOutbox,
+    /// `Outbox::delivered`.
+    DeliveredOutbox,
+    /// `Upkeep::trim`.
+    Trim,
+    /// `Upkeep::unfinished_erasures`.
+    UnfinishedErasures,
+    /// `Upkeep::erase_content`.
+    EraseContent,
 }
 
 /// The source of an error that a test asked for.
@@ -201,6 +249,26 @@ impl Faults {
         }
         let answer = port.await?;
         self.wait_while(|gates| gates.after_closed).await;
+        if self.shared.plan.lock().takes_loss() {
+            return Err(fail(InjectedFault::AnswerLost));
+        }
+        Ok(answer)
+    }
+
+    /// The same for a call that cannot wait: without the delay and the gates.
+    fn run_at_once<T, E>(
+        &self,
+        call: Call,
+        port: impl FnOnce() -> Result<T, E>,
+        fail: impl FnOnce(InjectedFault) -> E,
+    ) -> Result<T, E> {
+        if self.shared.plan.lock().count(call).is_none() {
+            return port();
+        }
+        if self.shared.plan.lock().takes_failure() {
+            return Err(fail(InjectedFault::Failed));
+        }
+        let answer = port()?;
         if self.shared.plan.lock().takes_loss() {
             return Err(fail(InjectedFault::AnswerLost));
         }

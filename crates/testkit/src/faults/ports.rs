@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use sealroom_domain::{
     DisplayName, Entry, GroupId, GroupName, LogId, Principal, Role, Seq, Timestamp, UserId, Username,
     ports::{
-        Appended, Cursor, Group, GroupLog, Groups, Member, Memberships, NewEntry, NewGroup, Page, PageLimit,
-        Profile, RefusedEntry, StoreError, TokenError, TokenVerifier, UpsertOutcome, Users,
+        Appended, Cursor, Group, GroupChange, GroupLog, Groups, Member, Memberships, MessagesPage, NewEntry,
+        NewGroup, Page, PageLimit, Profile, RefusedEntry, StoreError, TokenError, TokenVerifier,
+        UpsertOutcome, Users,
     },
 };
 
@@ -15,8 +16,8 @@ use super::{Call, Faults, InjectedFault};
 
 /// A port behind [`Faults`]: `Faulty<dyn GroupLog>` is a `GroupLog`, and so on for every port that may fail.
 pub struct Faulty<P: ?Sized> {
-    inner: Arc<P>,
-    faults: Faults,
+    pub(super) inner: Arc<P>,
+    pub(super) faults: Faults,
 }
 
 impl<P: ?Sized> Faulty<P> {
@@ -28,7 +29,7 @@ impl<P: ?Sized> Faulty<P> {
         }
     }
 
-    async fn store<T>(
+    pub(super) async fn store<T>(
         &self,
         call: Call,
         port: impl Future<Output = Result<T, StoreError>>,
@@ -64,6 +65,16 @@ impl GroupLog for Faulty<dyn GroupLog> {
             .await
     }
 
+    async fn messages(
+        &self,
+        group_id: GroupId,
+        cursor: Cursor,
+        limit: PageLimit,
+    ) -> Result<Option<MessagesPage>, StoreError> {
+        self.store(Call::Messages, self.inner.messages(group_id, cursor, limit))
+            .await
+    }
+
     async fn heads(&self, groups: &[GroupId]) -> Result<Vec<(GroupId, Seq)>, StoreError> {
         self.store(Call::Heads, self.inner.heads(groups)).await
     }
@@ -71,12 +82,25 @@ impl GroupLog for Faulty<dyn GroupLog> {
 
 #[async_trait]
 impl Groups for Faulty<dyn Groups> {
-    async fn create(&self, group: NewGroup) -> Result<(GroupId, Vec<Entry>), StoreError> {
+    async fn create(
+        &self,
+        group: NewGroup,
+    ) -> Result<Result<(GroupId, Vec<Entry>), RefusedEntry>, StoreError> {
         self.store(Call::CreateGroup, self.inner.create(group)).await
     }
 
     async fn put(&self, group_id: GroupId, name: &GroupName, at: Timestamp) -> Result<bool, StoreError> {
         self.store(Call::PutGroup, self.inner.put(group_id, name, at))
+            .await
+    }
+
+    async fn update(&self, group_id: GroupId, change: GroupChange) -> Result<bool, StoreError> {
+        self.store(Call::UpdateGroup, self.inner.update(group_id, change))
+            .await
+    }
+
+    async fn delete(&self, group_id: GroupId, at: Timestamp) -> Result<Option<Vec<UserId>>, StoreError> {
+        self.store(Call::DeleteGroup, self.inner.delete(group_id, at))
             .await
     }
 
@@ -136,6 +160,15 @@ impl Users for Faulty<dyn Users> {
     ) -> Result<Profile, StoreError> {
         self.store(Call::ProvisionUser, self.inner.provision(user_id, token_name))
             .await
+    }
+
+    async fn revoke(&self, user_id: UserId, up_to: Timestamp) -> Result<(), StoreError> {
+        self.store(Call::RevokeUser, self.inner.revoke(user_id, up_to))
+            .await
+    }
+
+    async fn erase(&self, user_id: UserId, at: Timestamp) -> Result<bool, StoreError> {
+        self.store(Call::EraseUser, self.inner.erase(user_id, at)).await
     }
 }
 

@@ -19,13 +19,7 @@ impl Memberships for MemoryStore {
     }
 
     async fn groups_of(&self, user_id: UserId) -> Result<Vec<(GroupId, Role)>, StoreError> {
-        let state = self.state.lock();
-        Ok(state
-            .memberships
-            .iter()
-            .filter(|((_, member), _)| *member == user_id)
-            .map(|((group_id, _), role)| (*group_id, *role))
-            .collect())
+        Ok(self.state.lock().groups_of(user_id).collect())
     }
 
     async fn members_of(&self, group_id: GroupId) -> Result<Vec<Member>, StoreError> {

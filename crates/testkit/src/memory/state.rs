@@ -6,9 +6,15 @@ use std::{
 };
 
 use sealroom_domain::{
-    ClientMessageId, Entry, EntryBody, GroupId, GroupName, LogId, MessageId, Role, Seq, Timestamp, UserId,
-    Username,
-    ports::{Member, Profile},
+    Entry, EntryBody, GroupId, LogId, LoginId, MessageId, PasswordHash, Role, Seq, Timestamp, TokenDigest,
+    UserId, Username,
+    ports::{Member, MemberLimits, OutboxId, Profile, RefusedEntry},
+};
+
+use super::{
+    accounts::{Login, RefreshToken},
+    group::{Grave, GroupState},
+    upkeep::Erasure,
 };
 
 /// Tells the logs of one test process apart.
@@ -18,48 +24,23 @@ pub(super) struct State {
     pub(super) log_id: LogId,
     next_message_id: i64,
     next_group_id: i64,
+    next_outbox_id: i64,
     pub(super) groups: BTreeMap<GroupId, GroupState>,
+    /// What is left of deleted groups; also of those that were put again.
+    pub(super) graves: BTreeMap<GroupId, Grave>,
     /// Apart from the groups, so that the store can also stand for a host's own memberships.
     pub(super) memberships: BTreeMap<(GroupId, UserId), Role>,
-    pub(super) users: HashMap<UserId, Profile>,
+    pub(super) read_marks: BTreeMap<(GroupId, UserId), Seq>,
+    pub(super) users: BTreeMap<UserId, Profile>,
     pub(super) usernames: HashMap<Username, UserId>,
-}
-
-pub(super) struct GroupState {
-    pub(super) name: GroupName,
-    pub(super) created_at: Timestamp,
-    /// The entry with `seq` n is at index n - 1.
-    pub(super) entries: Vec<Entry>,
-    /// Where the message with this sender and client id is in `entries`.
-    pub(super) by_client_id: HashMap<(UserId, ClientMessageId), usize>,
-}
-
-impl GroupState {
-    pub(super) fn new(name: GroupName, created_at: Timestamp) -> Self {
-        Self {
-            name,
-            created_at,
-            entries: Vec::new(),
-            by_client_id: HashMap::new(),
-        }
-    }
-
-    /// The place of the last entry.
-    pub(super) fn head(&self) -> Seq {
-        self.entries.last().map_or(Seq::ZERO, |entry| entry.seq)
-    }
-
-    /// Gives the entry the next place.
-    pub(super) fn push(&mut self, group_id: GroupId, at: Timestamp, body: EntryBody) -> Entry {
-        let entry = Entry {
-            group_id,
-            seq: self.head().next(),
-            at,
-            body,
-        };
-        self.entries.push(entry.clone());
-        entry
-    }
+    pub(super) passwords: HashMap<UserId, PasswordHash>,
+    pub(super) logins: BTreeMap<LoginId, Login>,
+    pub(super) refresh_tokens: HashMap<TokenDigest, RefreshToken>,
+    /// The erased users whose content is not gone yet.
+    pub(super) erasures: BTreeMap<UserId, Erasure>,
+    pub(super) outbox: BTreeMap<OutboxId, (GroupId, Seq)>,
+    /// Who delivers, and until when.
+    pub(super) lease: Option<(String, Timestamp)>,
 }
 
 impl State {
@@ -69,10 +50,19 @@ impl State {
             log_id: LogId::new(format!("memory-{number}")).expect("the name is short"),
             next_message_id: 1,
             next_group_id: 1,
+            next_outbox_id: 1,
             groups: BTreeMap::new(),
+            graves: BTreeMap::new(),
             memberships: BTreeMap::new(),
-            users: HashMap::new(),
+            read_marks: BTreeMap::new(),
+            users: BTreeMap::new(),
             usernames: HashMap::new(),
+            passwords: HashMap::new(),
+            logins: BTreeMap::new(),
+            refresh_tokens: HashMap::new(),
+            erasures: BTreeMap::new(),
+            outbox: BTreeMap::new(),
+            lease: None,
         }
     }
 
@@ -82,15 +72,30 @@ impl State {
         id
     }
 
-    /// An id that no group has, also none that was put under a chosen id.
+    /// An id that no group has or had, also none that was put under a chosen id.
     pub(super) fn take_group_id(&mut self) -> GroupId {
         loop {
             let id = GroupId::new(self.next_group_id).expect("a test creates fewer groups");
             self.next_group_id += 1;
-            if !self.groups.contains_key(&id) {
+            if !self.groups.contains_key(&id) && !self.graves.contains_key(&id) {
                 return id;
             }
         }
+    }
+
+    /// Gives the entry the next place in its group's log and puts it into the outbox.
+    pub(super) fn push(
+        &mut self,
+        group_id: GroupId,
+        at: Timestamp,
+        body: EntryBody,
+    ) -> Result<Entry, RefusedEntry> {
+        let group = self.groups.get_mut(&group_id).ok_or(RefusedEntry::UnknownGroup)?;
+        let entry = group.push(group_id, at, body);
+        self.outbox
+            .insert(OutboxId(self.next_outbox_id), (group_id, entry.seq));
+        self.next_outbox_id += 1;
+        Ok(entry)
     }
 
     pub(super) fn role(&self, group_id: GroupId, user_id: UserId) -> Option<Role> {
@@ -109,11 +114,36 @@ impl State {
             })
     }
 
+    /// By ascending group id.
+    pub(super) fn groups_of(&self, user_id: UserId) -> impl Iterator<Item = (GroupId, Role)> + '_ {
+        self.memberships
+            .iter()
+            .filter(move |((_, member), _)| *member == user_id)
+            .map(|((group_id, _), role)| (*group_id, *role))
+    }
+
     /// Whether the user is the only owner of the group.
     pub(super) fn is_last_owner(&self, group_id: GroupId, user_id: UserId) -> bool {
         self.role(group_id, user_id) == Some(Role::Owner)
             && !self
                 .members(group_id)
                 .any(|member| member.role == Role::Owner && member.user_id != user_id)
+    }
+
+    /// Whether a group that has so many members, and a user, have room for one more membership.
+    pub(super) fn check_room(
+        &self,
+        members: usize,
+        user_id: UserId,
+        limits: MemberLimits,
+    ) -> Result<(), RefusedEntry> {
+        if limits.per_group.is_some_and(|most| members >= most) {
+            return Err(RefusedEntry::GroupFull);
+        }
+        let full = |most| self.groups_of(user_id).count() >= most;
+        if limits.per_user.is_some_and(full) {
+            return Err(RefusedEntry::TooManyGroups);
+        }
+        Ok(())
     }
 }

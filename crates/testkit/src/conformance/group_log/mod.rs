@@ -2,8 +2,12 @@
 
 mod abandoned;
 mod concurrency;
+mod current;
+mod deletions;
+mod edits;
 mod guards;
 mod idempotency;
+mod limits;
 mod members;
 mod order;
 mod owners;
@@ -21,8 +25,12 @@ use super::{
 };
 pub use abandoned::*;
 pub use concurrency::*;
+pub use current::*;
+pub use deletions::*;
+pub use edits::*;
 pub use guards::*;
 pub use idempotency::*;
+pub use limits::*;
 pub use members::*;
 pub use order::*;
 pub use owners::*;
@@ -164,5 +172,34 @@ suite!(
         a_group_without_an_owner_needs_none,
         owners_in_one_batch_cannot_all_go,
         owners_who_leave_at_once_cannot_all_go,
+        edits_are_entries,
+        edited_content_is_byte_identical,
+        only_its_sender_edits_a_message,
+        what_is_no_message_cannot_be_edited,
+        edits_and_deletions_pass_the_guard,
+        a_repeated_edit_answers_the_last_one,
+        edits_bind_the_rest_of_their_batch,
+        concurrent_repetitions_store_one_edit,
+        deletions_are_entries,
+        a_deleted_message_has_no_content,
+        messages_of_others_need_the_right,
+        a_role_that_deletes_is_the_least,
+        the_host_has_no_roles_that_delete,
+        what_is_no_message_cannot_be_deleted,
+        a_repeated_deletion_answers_the_first,
+        a_deleted_message_cannot_be_edited,
+        a_repetition_of_a_deleted_message_answers_its_entry,
+        concurrent_deletions_store_one,
+        edits_that_meet_a_deletion_leave_no_content,
+        only_a_group_has_a_page_of_messages,
+        messages_are_shown_as_they_stand,
+        pages_of_messages_cover_them,
+        cursors_between_messages_are_places_of_the_log,
+        a_page_of_messages_ends_at_its_byte_limit,
+        a_full_group_takes_nobody,
+        a_user_with_too_many_groups_joins_none,
+        limits_count_what_the_batch_did_before,
+        the_host_guard_knows_no_limits,
+        a_full_group_takes_nobody_at_once,
     ]
 );

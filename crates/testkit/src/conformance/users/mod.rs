@@ -1,5 +1,7 @@
 //! The suite of [`Users`].
 
+mod erase;
+
 use std::{any::Any, sync::Arc, time::Duration};
 
 use sealroom_domain::{
@@ -14,6 +16,7 @@ use super::{
     macros::suite,
     sample::{display_name, hard_names, user, username},
 };
+pub use erase::*;
 
 /// A store that knows no users yet.
 #[derive(Debug)]
@@ -90,6 +93,15 @@ suite!(
         a_username_goes_to_one_of_concurrent_users,
         concurrent_provisions_make_one_user,
         an_abandoned_change_stops_no_other,
+        revoke_makes_a_user_known,
+        a_revocation_is_never_an_earlier_one,
+        a_revocation_outlives_other_changes,
+        erase_leaves_nothing_but_the_id,
+        an_unknown_user_is_not_erased,
+        erasing_again_is_harmless,
+        provision_leaves_an_erased_user_erased,
+        upsert_makes_an_erased_user_one_like_any_other,
+        the_username_of_an_erased_user_is_free,
     ]
 );
 
@@ -258,10 +270,10 @@ pub async fn names_are_byte_identical(fixture: UsersFixture) {
         );
         fixture.provision(number, Some(&name)).await;
         let expected = Profile {
-            user_id: user(number),
             display_name: Some(display_name(&name)),
             token_name: Some(display_name(&name)),
             username: Some(username(&name)),
+            ..Profile::unnamed(user(number))
         };
         assert_eq!(fixture.profile(user(number)).await, Some(expected));
         assert_eq!(
