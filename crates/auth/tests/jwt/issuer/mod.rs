@@ -1,6 +1,6 @@
 //! The keys of an issuer that is fetched from: in simulated time, and over HTTP.
 
-mod fake;
+pub(crate) mod fake;
 mod http;
 mod mixed;
 mod outages;
