@@ -70,3 +70,43 @@ mod token_verifier {
         })
     });
 }
+
+mod read_marks {
+    use sealroom_testkit::memory::MemoryStore;
+
+    sealroom_testkit::read_marks_conformance!(async { MemoryStore::new() });
+}
+
+mod accounts {
+    use sealroom_testkit::memory::MemoryStore;
+
+    sealroom_testkit::accounts_conformance!(async { MemoryStore::new() });
+}
+
+mod outbox {
+    use sealroom_testkit::memory::MemoryStore;
+
+    sealroom_testkit::outbox_conformance!(async { MemoryStore::new() });
+}
+
+mod upkeep {
+    use sealroom_testkit::memory::MemoryStore;
+
+    sealroom_testkit::upkeep_conformance!(async { MemoryStore::new() });
+}
+
+mod credentials {
+    use std::sync::Arc;
+
+    use sealroom_testkit::{
+        conformance::credentials::CredentialsFixture,
+        memory::{FixedClock, MemoryCredentials, MemoryVerifier},
+    };
+
+    sealroom_testkit::credentials_conformance!(async {
+        let clock = FixedClock::default();
+        let verifier = MemoryVerifier::new(Arc::new(clock.clone()));
+        let credentials = MemoryCredentials::new(Arc::new(clock.clone()), verifier.clone());
+        CredentialsFixture::new(Arc::new(credentials), Arc::new(verifier), clock)
+    });
+}

@@ -3,12 +3,23 @@
 
 use std::collections::BTreeSet;
 
-use super::{clock, group_log, groups, memberships, token_verifier, users};
+use super::{
+    accounts, clock, credentials, group_log, groups, memberships, outbox, read_marks, token_verifier, upkeep,
+    users,
+};
 
 #[test]
 fn every_property_is_in_the_list_of_its_suite() {
-    let suites: [(&[&str], &[&str]); 6] = [
+    let suites: [(&[&str], &[&str]); 11] = [
+        (
+            accounts::PROPERTIES,
+            &[
+                include_str!("accounts/logins.rs"),
+                include_str!("accounts/register.rs"),
+            ],
+        ),
         (clock::PROPERTIES, &[include_str!("clock.rs")]),
+        (credentials::PROPERTIES, &[include_str!("credentials.rs")]),
         (
             group_log::PROPERTIES,
             &[
@@ -38,7 +49,17 @@ fn every_property_is_in_the_list_of_its_suite() {
             ],
         ),
         (memberships::PROPERTIES, &[include_str!("memberships.rs")]),
+        (outbox::PROPERTIES, &[include_str!("outbox.rs")]),
+        (read_marks::PROPERTIES, &[include_str!("read_marks.rs")]),
         (token_verifier::PROPERTIES, &[include_str!("token_verifier.rs")]),
+        (
+            upkeep::PROPERTIES,
+            &[
+                include_str!("upkeep/erase.rs"),
+                include_str!("upkeep/trim.rs"),
+                include_str!("upkeep/trimmed.rs"),
+            ],
+        ),
         (
             users::PROPERTIES,
             &[include_str!("users/erase.rs"), include_str!("users/mod.rs")],

@@ -27,18 +27,23 @@
 //! that nobody tested may fail tomorrow.
 
 mod abandon;
+pub mod accounts;
 pub mod clock;
 #[cfg(test)]
 mod complete;
+pub mod credentials;
 mod entries;
 mod fixture;
 pub mod group_log;
 pub mod groups;
 mod macros;
 pub mod memberships;
+pub mod outbox;
+pub mod read_marks;
 mod run;
 mod sample;
 pub mod token_verifier;
+pub mod upkeep;
 pub mod users;
 
 pub use fixture::Hook;

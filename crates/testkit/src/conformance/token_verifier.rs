@@ -21,7 +21,7 @@ use super::{
 use crate::memory::FixedClock;
 
 /// 2024-01-15T10:30:00Z, in whole seconds as tokens have them (RFC 7519, section 2).
-const NOW: Timestamp = Timestamp::from_secs(1_705_314_600);
+pub(crate) const NOW: Timestamp = Timestamp::from_secs(1_705_314_600);
 
 type Mint = Arc<dyn Fn(&Principal) -> String + Send + Sync>;
 

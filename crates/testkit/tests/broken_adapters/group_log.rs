@@ -339,6 +339,15 @@ fn leaking() -> GroupLogFixture {
             self.0.read(group_id, cursor, limit).await
         }
 
+        async fn messages(
+            &self,
+            group_id: sealroom_domain::GroupId,
+            cursor: Cursor,
+            limit: sealroom_domain::ports::PageLimit,
+        ) -> Result<Option<sealroom_domain::ports::MessagesPage>, StoreError> {
+            self.0.messages(group_id, cursor, limit).await
+        }
+
         async fn heads(
             &self,
             groups: &[sealroom_domain::GroupId],

@@ -87,7 +87,7 @@ caught! {
     };
     the_actor_is_the_member: group_log::changes_of_members_are_entries, new_entries(|new| match new.body {
         NewBody::SetMember { user_id, .. } | NewBody::RemoveMember { user_id, .. } => new.actor_id = user_id,
-        NewBody::Message { .. } => {}
+        _ => {}
     });
     every_reason_is_removed: group_log::changes_of_members_are_entries, new_entries(|new| {
         if let NewBody::RemoveMember { reason, .. } = &mut new.body {

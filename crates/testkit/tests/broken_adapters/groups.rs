@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use sealroom_domain::{
-    Entry, GroupId, GroupName, MAX_SAFE_INTEGER, Role, Timestamp, UserId,
-    ports::{Group, Groups, Memberships, NewGroup, StoreError},
+    Entry, GroupId, GroupName, MAX_SAFE_INTEGER, Retention, Role, Timestamp, UserId,
+    ports::{Group, GroupChange, Groups, Memberships, NewGroup, RefusedEntry, StoreError},
 };
 use sealroom_testkit::{
     conformance::groups::{self, GroupsFixture},
@@ -14,6 +14,8 @@ use sealroom_testkit::{
 use tokio::task::yield_now;
 
 use super::{caught, rewriting::whole_millis};
+
+type Created = Result<(GroupId, Vec<Entry>), RefusedEntry>;
 
 /// What is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,15 +97,11 @@ caught! {
 }
 
 impl Broken {
-    async fn create_by_hand(
-        &self,
-        group: NewGroup,
-        group_id: i64,
-    ) -> Result<(GroupId, Vec<Entry>), StoreError> {
+    async fn create_by_hand(&self, group: NewGroup, group_id: i64) -> Result<Created, StoreError> {
         let group_id = GroupId::new(group_id).map_err(StoreError::internal)?;
         yield_now().await;
         self.inner.put(group_id, &group.name, group.at).await?;
-        Ok((group_id, Vec::new()))
+        Ok(Ok((group_id, Vec::new())))
     }
 
     async fn exists(&self, group_id: GroupId) -> bool {
@@ -113,7 +111,7 @@ impl Broken {
 
 #[async_trait]
 impl Groups for Broken {
-    async fn create(&self, mut group: NewGroup) -> Result<(GroupId, Vec<Entry>), StoreError> {
+    async fn create(&self, mut group: NewGroup) -> Result<Created, StoreError> {
         match self.defect {
             Defect::FoundersAreSorted => group.founders.sort_by_key(|founder| founder.user_id),
             Defect::FoundersAreMembersAlways => group.keeps_membership = true,
@@ -142,18 +140,20 @@ impl Groups for Broken {
             }
             Defect::MembersComePieceByPiece => {
                 let founders = std::mem::take(&mut group.founders);
-                let (group_id, entries) = self.inner.create(group).await?;
+                let Ok((group_id, entries)) = self.inner.create(group).await? else {
+                    panic!("no property limits these groups")
+                };
                 for founder in founders {
                     self.inner.set(group_id, founder.user_id, founder.role).await?;
                     yield_now().await;
                 }
-                return Ok((group_id, entries));
+                return Ok(Ok((group_id, entries)));
             }
             _ => {}
         }
         let mut created = self.inner.create(group).await?;
-        if self.defect == Defect::AnswersOneEntryLess {
-            created.1.pop();
+        if let (Defect::AnswersOneEntryLess, Ok((_, entries))) = (self.defect, &mut created) {
+            entries.pop();
         }
         Ok(created)
     }
@@ -176,6 +176,14 @@ impl Groups for Broken {
         }
     }
 
+    async fn update(&self, group_id: GroupId, change: GroupChange) -> Result<bool, StoreError> {
+        self.inner.update(group_id, change).await
+    }
+
+    async fn delete(&self, group_id: GroupId, at: Timestamp) -> Result<Option<Vec<UserId>>, StoreError> {
+        self.inner.delete(group_id, at).await
+    }
+
     async fn get(&self, ids: &[GroupId]) -> Result<Vec<Group>, StoreError> {
         let mut found = self.inner.get(ids).await?;
         match self.defect {
@@ -190,6 +198,7 @@ impl Groups for Broken {
                             name: GroupName::new("invented").unwrap(),
                             head: sealroom_domain::Seq::ZERO,
                             created_at: Timestamp::from_secs(0),
+                            retention: Retention::default(),
                         });
                     }
                 }

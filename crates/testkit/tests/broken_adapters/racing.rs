@@ -13,8 +13,8 @@ use async_trait::async_trait;
 use sealroom_domain::{
     ClientMessageId, Entry, EntryBody, GroupId, GroupName, LogId, Message, Role, Seq, Timestamp, UserId,
     ports::{
-        Appended, Cursor, Group, GroupLog, Groups, Guard, Member, Memberships, NewBody, NewEntry, NewGroup,
-        Page, PageLimit, RefusedEntry, StoreError,
+        Appended, Cursor, Group, GroupChange, GroupLog, Groups, Guard, Member, Memberships, MessagesPage,
+        NewBody, NewEntry, NewGroup, Page, PageLimit, RefusedEntry, StoreError,
     },
 };
 use sealroom_testkit::memory::MemoryStore;
@@ -346,6 +346,15 @@ impl GroupLog for Racing {
         Ok(page)
     }
 
+    async fn messages(
+        &self,
+        group_id: GroupId,
+        cursor: Cursor,
+        limit: PageLimit,
+    ) -> Result<Option<MessagesPage>, StoreError> {
+        self.inner.messages(group_id, cursor, limit).await
+    }
+
     async fn heads(&self, groups: &[GroupId]) -> Result<Vec<(GroupId, Seq)>, StoreError> {
         self.inner.heads(groups).await
     }
@@ -353,12 +362,23 @@ impl GroupLog for Racing {
 
 #[async_trait]
 impl Groups for Racing {
-    async fn create(&self, group: NewGroup) -> Result<(GroupId, Vec<Entry>), StoreError> {
+    async fn create(
+        &self,
+        group: NewGroup,
+    ) -> Result<Result<(GroupId, Vec<Entry>), RefusedEntry>, StoreError> {
         self.inner.create(group).await
     }
 
     async fn put(&self, group_id: GroupId, name: &GroupName, at: Timestamp) -> Result<bool, StoreError> {
         self.inner.put(group_id, name, at).await
+    }
+
+    async fn update(&self, group_id: GroupId, change: GroupChange) -> Result<bool, StoreError> {
+        self.inner.update(group_id, change).await
+    }
+
+    async fn delete(&self, group_id: GroupId, at: Timestamp) -> Result<Option<Vec<UserId>>, StoreError> {
+        self.inner.delete(group_id, at).await
     }
 
     async fn get(&self, ids: &[GroupId]) -> Result<Vec<Group>, StoreError> {

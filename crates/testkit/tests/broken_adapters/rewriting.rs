@@ -5,7 +5,10 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use sealroom_domain::{
     EncryptedContent, Entry, EntryBody, GroupId, LogId, Message, Seq, Timestamp, UserId,
-    ports::{Appended, Cursor, GroupLog, NewBody, NewEntry, Page, PageLimit, RefusedEntry, StoreError},
+    ports::{
+        Appended, Cursor, GroupLog, MessagesPage, NewBody, NewEntry, Page, PageLimit, RefusedEntry,
+        StoreError,
+    },
 };
 use sealroom_testkit::{conformance::group_log::GroupLogFixture, memory::MemoryStore};
 
@@ -31,6 +34,10 @@ pub(crate) struct Rewriting {
     pub(crate) page: Hook<dyn Fn(Cursor, PageLimit, &mut Page) + Send + Sync>,
     /// A page, or that there is no such group.
     pub(crate) found: Hook<dyn Fn(Option<Page>) -> Option<Page> + Send + Sync>,
+    /// What a page of messages is asked for.
+    pub(crate) asked_messages: Hook<dyn Fn(&mut Cursor, &mut PageLimit) + Send + Sync>,
+    /// Every page of messages, with what it was asked for.
+    pub(crate) messages: Hook<dyn Fn(Cursor, PageLimit, &mut MessagesPage) + Send + Sync>,
     /// The answer to a question for heads.
     pub(crate) heads:
         Hook<dyn Fn(&[GroupId], &mut Vec<(GroupId, Seq)>) -> Result<(), StoreError> + Send + Sync>,
@@ -107,6 +114,23 @@ impl GroupLog for Rewriting {
         }
     }
 
+    async fn messages(
+        &self,
+        group_id: GroupId,
+        mut cursor: Cursor,
+        mut limit: PageLimit,
+    ) -> Result<Option<MessagesPage>, StoreError> {
+        let asked_for = (cursor, limit);
+        if let Some(rewrite) = &self.asked_messages {
+            rewrite(&mut cursor, &mut limit);
+        }
+        let mut found = self.inner.messages(group_id, cursor, limit).await?;
+        if let (Some(page), Some(rewrite)) = (&mut found, &self.messages) {
+            rewrite(asked_for.0, asked_for.1, page);
+        }
+        Ok(found)
+    }
+
     async fn heads(&self, groups: &[GroupId]) -> Result<Vec<(GroupId, Seq)>, StoreError> {
         let mut heads = self.inner.heads(groups).await?;
         if let Some(rewrite) = &self.heads {
@@ -164,6 +188,14 @@ pub(crate) fn new_entries(change: fn(&mut NewEntry)) -> Rewriting {
 pub(crate) fn pages(change: fn(Cursor, PageLimit, &mut Page)) -> Rewriting {
     Rewriting {
         page: Some(Box::new(change)),
+        ..Rewriting::default()
+    }
+}
+
+/// Changes every page of messages.
+pub(crate) fn messages(change: fn(Cursor, PageLimit, &mut MessagesPage)) -> Rewriting {
+    Rewriting {
+        messages: Some(Box::new(change)),
         ..Rewriting::default()
     }
 }

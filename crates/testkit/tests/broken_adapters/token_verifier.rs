@@ -239,6 +239,7 @@ async fn a_verifier_that_shows_its_tokens_is_caught() {
                     user_id: self.user_id,
                     name: None,
                     scope: None,
+                    login_id: None,
                     issued_at: None,
                     expires_at,
                 }),

@@ -10,7 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use sealroom_domain::{
-    DisplayName, UserId, Username,
+    DisplayName, Timestamp, UserId, Username,
     ports::{Profile, StoreError, UpsertOutcome, Users},
 };
 use sealroom_testkit::{
@@ -257,5 +257,12 @@ impl Users for Broken {
             _ => {}
         }
         Ok(profile)
+    }
+    async fn revoke(&self, user_id: UserId, up_to: Timestamp) -> Result<(), StoreError> {
+        self.inner.revoke(user_id, up_to).await
+    }
+
+    async fn erase(&self, user_id: UserId, at: Timestamp) -> Result<bool, StoreError> {
+        self.inner.erase(user_id, at).await
     }
 }

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed check ends the test")]
 
+mod beside_the_log;
+
 use std::{sync::Arc, time::Duration};
 
 use sealroom_domain::{
@@ -222,6 +224,7 @@ async fn a_verifier_fails_as_unavailable() {
             user_id: UserId::new(1).unwrap(),
             name: None,
             scope: None,
+            login_id: None,
             issued_at: None,
             expires_at: Timestamp::from_secs(i64::MAX / 1_000_000),
         },
