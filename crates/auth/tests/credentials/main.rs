@@ -1,6 +1,8 @@
 //! Passwords, access tokens and refresh tokens of the built-in accounts.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod conformance;
+
 use std::{collections::HashSet, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use sealroom_auth::{
@@ -136,16 +138,22 @@ async fn where_there_is_no_hash_no_password_fits_and_the_work_is_done() {
 async fn with_and_without_a_hash_it_costs_about_the_same() {
     let credentials = credentials(PasswordOptions::default());
     let hash = credentials.hash_password("a").await.unwrap();
+    // Whatever else the machine does only makes a check slower: the fastest of each kind tell, and get ever closer.
     let mut fastest = [Duration::MAX; 2];
-    for _ in 0..5 {
+    let mut ratio = 0.0;
+    for _ in 0..50 {
         for (fastest, hash) in fastest.iter_mut().zip([Some(&hash), None]) {
             let start = std::time::Instant::now();
             credentials.check_password("b", hash).await.unwrap();
             *fastest = start.elapsed().min(*fastest);
         }
+        let [with, without] = fastest.map(|time| time.as_secs_f64());
+        ratio = with / without;
+        if (0.8..1.25).contains(&ratio) {
+            return;
+        }
     }
-    let [with, without] = fastest.map(|time| time.as_secs_f64());
-    assert!((0.33..3.0).contains(&(with / without)), "{with} {without}");
+    panic!("with a hash it takes {ratio} times what it takes without: {fastest:?}");
 }
 
 #[tokio::test]
