@@ -31,13 +31,14 @@ const TRANSPORT: Names = &[
     "http",
     "http-body*",
     "hyper*",
-    "reqwest*",
     "socket2",
     "socketioxide*",
     "tokio-tungstenite",
     "tower*",
     "tungstenite",
 ];
+/// HTTP towards others. Of the adapters `auth` alone has it, for an issuer's keys.
+const HTTP_CLIENT: Names = &["reqwest*"];
 const DATABASE: Names = &[
     "bb8*",
     "deadpool*",
@@ -64,19 +65,6 @@ const PROGRAM: Names = &[
     "tracing-subscriber",
 ];
 const RUNTIME: Names = &["async-std", "smol", "tokio*"];
-/// As [`TRANSPORT`], but for the HTTP client that an issuer's keys are fetched with.
-const TRANSPORT_BUT_A_CLIENT: Names = &[
-    "axum*",
-    "engineioxide*",
-    "http",
-    "http-body*",
-    "hyper*",
-    "socket2",
-    "socketioxide*",
-    "tokio-tungstenite",
-    "tower*",
-    "tungstenite",
-];
 /// The parts of the runtime that reach outside the process.
 const TOKIO_SOCKETS: Names = &["tokio/full", "tokio/net"];
 const TOKIO_FILES: Names = &["tokio/full", "tokio/fs", "tokio/process"];
@@ -95,7 +83,7 @@ pub(crate) const RULES: &[Rule] = &[
         package: "sealroom-wire",
         arrows: &["sealroom-domain"],
         test_arrows: TESTKIT,
-        third_party: ThirdParty::AllBut(&[TRANSPORT, DATABASE, BUS, TOKENS, PROGRAM, RUNTIME]),
+        third_party: ThirdParty::AllBut(&[TRANSPORT, HTTP_CLIENT, DATABASE, BUS, TOKENS, PROGRAM, RUNTIME]),
     },
     Rule {
         package: "sealroom-engine",
@@ -118,20 +106,13 @@ pub(crate) const RULES: &[Rule] = &[
         package: "sealroom-auth",
         arrows: &["sealroom-domain"],
         test_arrows: TESTKIT,
-        third_party: ThirdParty::AllBut(&[
-            TRANSPORT_BUT_A_CLIENT,
-            DATABASE,
-            BUS,
-            PROGRAM,
-            TOKIO_SOCKETS,
-            TOKIO_FILES,
-        ]),
+        third_party: ThirdParty::AllBut(&[TRANSPORT, DATABASE, BUS, PROGRAM, TOKIO_SOCKETS, TOKIO_FILES]),
     },
     Rule {
         package: "sealroom-persistence",
         arrows: &["sealroom-domain"],
         test_arrows: TESTKIT_AND_POSTGRES,
-        third_party: ThirdParty::AllBut(&[TRANSPORT, BUS, TOKENS, WIRE_FORMAT, PROGRAM]),
+        third_party: ThirdParty::AllBut(&[TRANSPORT, HTTP_CLIENT, BUS, TOKENS, WIRE_FORMAT, PROGRAM]),
     },
     Rule {
         package: "sealroom-realtime",
@@ -183,7 +164,7 @@ pub(crate) const RULES: &[Rule] = &[
         package: "xtask",
         arrows: &["xtask-postgres"],
         test_arrows: &[],
-        third_party: ThirdParty::AllBut(&[TRANSPORT, DATABASE, BUS, TOKENS, RUNTIME]),
+        third_party: ThirdParty::AllBut(&[TRANSPORT, HTTP_CLIENT, DATABASE, BUS, TOKENS, RUNTIME]),
     },
     Rule {
         package: "xtask-postgres",
