@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sealroom_domain::{DisplayName, Principal, Timestamp, UserId};
+use sealroom_domain::{DisplayName, IdError, LoginId, Principal, Timestamp, UserId};
 
 use crate::{
     json::{Object, Value, WrongType},
@@ -13,12 +13,13 @@ use crate::{
 pub const LEEWAY: Duration = Duration::from_secs(5);
 
 /// Claims with a meaning of their own, which cannot name the user as well.
-const RESERVED: [&str; 12] = [
+const RESERVED: [&str; 13] = [
     "aud",
     "exp",
     "iat",
     "iss",
     "jti",
+    "login_id",
     "name",
     "nbf",
     "scope",
@@ -97,10 +98,14 @@ impl ClaimRules {
         Ok(Principal {
             user_id: claims
                 .get(&self.user_claim)
-                .and_then(user_id)
+                .and_then(|value| id(value, UserId::new))
                 .ok_or(WrongClaims)?,
             name: name(&claims)?,
             scope: claims.text("scope")?,
+            login_id: claims
+                .get("login_id")
+                .map(|value| id(value, LoginId::new).ok_or(WrongClaims))
+                .transpose()?,
             issued_at,
             expires_at: claims
                 .get("exp")
@@ -174,12 +179,8 @@ fn past(value: Option<Value<'_>>, latest: Timestamp) -> Result<Option<Timestamp>
 }
 
 /// Only digits are an id: a fraction, an exponent or quotes make it something else.
-fn user_id(value: Value<'_>) -> Option<UserId> {
-    value
-        .raw()
-        .parse::<i64>()
-        .ok()
-        .and_then(|id| UserId::new(id).ok())
+fn id<T>(value: Value<'_>, new: impl FnOnce(i64) -> Result<T, IdError>) -> Option<T> {
+    value.raw().parse::<i64>().ok().and_then(|id| new(id).ok())
 }
 
 /// Issuers write no name as `null` or as an empty text.
@@ -221,6 +222,7 @@ mod tests {
             ("", Err(ClaimRulesError::UserClaim)),
             ("exp", Err(ClaimRulesError::UserClaim)),
             ("scope", Err(ClaimRulesError::UserClaim)),
+            ("login_id", Err(ClaimRulesError::UserClaim)),
         ] {
             let with_claim = ClaimRules {
                 user_claim: claim.to_owned(),

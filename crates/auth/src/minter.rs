@@ -4,14 +4,14 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sealroom_domain::{
-    DisplayName, UserId,
+    DisplayName, LoginId, UserId,
     ports::{BoxError, Clock},
 };
 use serde_json::{Map, Value};
 
 use crate::{
     ClaimRules, ClaimRulesError, SigningKey, numeric_date::MAX_SECONDS, secret::random,
-    verifier::MAX_TOKEN_BYTES,
+    token::MAX_TOKEN_BYTES,
 };
 
 const JTI_BYTES: usize = 16;
@@ -43,17 +43,20 @@ pub struct Grant {
     pub name: Option<DisplayName>,
     /// What the token opens, space-separated; `admin` opens the admin calls.
     pub scope: Option<String>,
+    /// The login of a built-in account that the token belongs to.
+    pub login_id: Option<LoginId>,
     /// How long the token is worth something: 1 s or more. It may end up to 1 s earlier, at a whole second.
     pub ttl: Duration,
 }
 
 impl Grant {
-    /// A token for a user without name and scope.
+    /// A token for a user without name, scope and login.
     pub const fn new(user_id: UserId, ttl: Duration) -> Self {
         Self {
             user_id,
             name: None,
             scope: None,
+            login_id: None,
             ttl,
         }
     }
@@ -72,7 +75,7 @@ pub enum MintError {
     /// The token would be longer than a verifier reads.
     #[error("the token would be longer than 4096 bytes")]
     TooLong,
-    /// There is no randomness, or the signature could not be made.
+    /// There is no randomness.
     #[error("the token could not be made")]
     Failed {
         /// What happened.
@@ -92,12 +95,7 @@ impl Minter {
     pub fn mint(&self, grant: &Grant) -> Result<String, MintError> {
         let claims = self.claims_of(grant)?;
         let mut token = format!("{}.{}", encode(self.header()), encode(claims));
-        let signature = self
-            .key
-            .sign(token.as_bytes())
-            .map_err(|source| MintError::Failed {
-                source: source.into(),
-            })?;
+        let signature = self.key.sign(token.as_bytes());
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(signature, &mut token);
         if token.len() > MAX_TOKEN_BYTES {
@@ -130,6 +128,9 @@ impl Minter {
         claims.insert("iat".to_owned(), issued_at.into());
         claims.insert("exp".to_owned(), expires_at.into());
         claims.insert("jti".to_owned(), URL_SAFE_NO_PAD.encode(jti).into());
+        if let Some(login_id) = grant.login_id {
+            claims.insert("login_id".to_owned(), login_id.get().into());
+        }
         let texts = [
             ("name", grant.name.as_ref().map(DisplayName::as_str)),
             ("scope", grant.scope.as_deref()),

@@ -31,13 +31,14 @@ const TRANSPORT: Names = &[
     "http",
     "http-body*",
     "hyper*",
-    "reqwest*",
     "socket2",
     "socketioxide*",
     "tokio-tungstenite",
     "tower*",
     "tungstenite",
 ];
+/// HTTP towards others. Of the adapters `auth` alone has it, for an issuer's keys.
+const HTTP_CLIENT: Names = &["reqwest*"];
 const DATABASE: Names = &[
     "bb8*",
     "deadpool*",
@@ -82,7 +83,7 @@ pub(crate) const RULES: &[Rule] = &[
         package: "sealroom-wire",
         arrows: &["sealroom-domain"],
         test_arrows: TESTKIT,
-        third_party: ThirdParty::AllBut(&[TRANSPORT, DATABASE, BUS, TOKENS, PROGRAM, RUNTIME]),
+        third_party: ThirdParty::AllBut(&[TRANSPORT, HTTP_CLIENT, DATABASE, BUS, TOKENS, PROGRAM, RUNTIME]),
     },
     Rule {
         package: "sealroom-engine",
@@ -106,13 +107,13 @@ pub(crate) const RULES: &[Rule] = &[
         package: "sealroom-auth",
         arrows: &["sealroom-domain"],
         test_arrows: TESTKIT,
-        third_party: ThirdParty::AllBut(&[TRANSPORT, DATABASE, BUS, PROGRAM, TOKIO_SOCKETS]),
+        third_party: ThirdParty::AllBut(&[TRANSPORT, DATABASE, BUS, PROGRAM, TOKIO_SOCKETS, TOKIO_FILES]),
     },
     Rule {
         package: "sealroom-persistence",
         arrows: &["sealroom-domain"],
         test_arrows: TESTKIT_AND_POSTGRES,
-        third_party: ThirdParty::AllBut(&[TRANSPORT, BUS, TOKENS, WIRE_FORMAT, PROGRAM]),
+        third_party: ThirdParty::AllBut(&[TRANSPORT, HTTP_CLIENT, BUS, TOKENS, WIRE_FORMAT, PROGRAM]),
     },
     Rule {
         package: "sealroom-realtime",
@@ -164,7 +165,7 @@ pub(crate) const RULES: &[Rule] = &[
         package: "xtask",
         arrows: &["xtask-postgres"],
         test_arrows: &[],
-        third_party: ThirdParty::AllBut(&[TRANSPORT, DATABASE, BUS, TOKENS, RUNTIME]),
+        third_party: ThirdParty::AllBut(&[TRANSPORT, HTTP_CLIENT, DATABASE, BUS, TOKENS, RUNTIME]),
     },
     Rule {
         package: "xtask-postgres",

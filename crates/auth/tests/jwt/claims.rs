@@ -2,7 +2,7 @@
 
 use crate::support::{self, HEADER, NOW, sign, verifier, verifier_at, verify, word};
 use sealroom_auth::ClaimRules;
-use sealroom_domain::{DisplayName, MAX_SAFE_INTEGER, Timestamp, UserId};
+use sealroom_domain::{DisplayName, LoginId, MAX_SAFE_INTEGER, Timestamp, UserId};
 
 type Row<'a> = (&'a str, &'a str, &'a str);
 
@@ -265,6 +265,34 @@ fn user_id() {
 }
 
 #[test]
+fn login_id() {
+    for (value, expected) in [
+        ("1", Some(1)),
+        ("9007199254740991", Some(9_007_199_254_740_991)),
+        ("9007199254740992", None),
+        ("0", None),
+        ("-1", None),
+        ("5.0", None),
+        ("5e0", None),
+        (r#""5""#, None),
+        ("true", None),
+        ("null", None),
+        ("[5]", None),
+        ("{}", None),
+    ] {
+        let claims = format!(r#"{{"user_id":5,"exp":1700003600,"login_id":{value}}}"#);
+        let login = verify(&verifier(ClaimRules::default()), &sign(HEADER, claims))
+            .map(|principal| principal.login_id.map(LoginId::get));
+        assert_eq!(login.ok().flatten(), expected, "{value}");
+        let word = if expected.is_some() { "ok" } else { "invalid" };
+        check_added(
+            &ClaimRules::default(),
+            &[("HS-14", &format!(r#""login_id":{value}"#), word)],
+        );
+    }
+}
+
+#[test]
 fn hs_14_the_user_claim_alone_names_the_user() {
     for (claim, claims, expected) in [
         (
@@ -411,6 +439,7 @@ fn everything_that_a_token_says_is_in_the_principal() {
     );
     assert_eq!(principal.expires_at, Timestamp::from_secs(1_700_003_600));
 
+    assert_eq!(principal.login_id, None);
     let least = verify(&verifier(ClaimRules::default()), &sign(HEADER, support::CLAIMS)).unwrap();
     assert_eq!((least.name, least.scope, least.issued_at), (None, None, None));
 }

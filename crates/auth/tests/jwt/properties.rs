@@ -9,7 +9,7 @@ use sealroom_auth::{
     ClaimRules, Grant, JwtVerifier, KeySet, MintError, Minter, MinterOptions, Secret, SigningKey,
     VerificationKey, VerifierOptions,
 };
-use sealroom_domain::{DisplayName, MAX_SAFE_INTEGER, Timestamp, UserId, ports::Clock};
+use sealroom_domain::{DisplayName, LoginId, MAX_SAFE_INTEGER, Timestamp, UserId, ports::Clock};
 use sealroom_testkit::memory::FixedClock;
 
 fn minter_at(claims: ClaimRules, now: Timestamp) -> Minter {
@@ -30,12 +30,14 @@ fn grants() -> impl Strategy<Value = Grant> {
         1..=MAX_SAFE_INTEGER,
         proptest::option::of("[^\\p{C}]{1,40}"),
         proptest::option::of("[^\\p{C}]{0,60}"),
+        proptest::option::of(1..=MAX_SAFE_INTEGER),
         1_000_u64..100_000_000_000,
     )
-        .prop_map(|(user_id, name, scope, millis)| Grant {
+        .prop_map(|(user_id, name, scope, login_id, millis)| Grant {
             user_id: UserId::new(user_id).unwrap(),
             name: name.and_then(|name| DisplayName::new(name).ok()),
             scope,
+            login_id: login_id.map(|id| LoginId::new(id).unwrap()),
             ttl: Duration::from_millis(millis),
         })
 }
@@ -100,6 +102,7 @@ proptest! {
         prop_assert_eq!(principal.user_id, grant.user_id);
         prop_assert_eq!(principal.name, grant.name);
         prop_assert_eq!(principal.scope, grant.scope);
+        prop_assert_eq!(principal.login_id, grant.login_id);
         // Whole seconds, rounded to earlier.
         let second = |time: Timestamp| Timestamp::from_secs(time.as_micros() / 1_000_000);
         prop_assert_eq!(principal.issued_at, Some(second(now)));
@@ -192,7 +195,9 @@ fn a_named_key_signs_for_the_verifier_that_knows_its_name() {
     let clock: Arc<dyn Clock> = Arc::new(FixedClock::new(Timestamp::from_secs(NOW)));
     let key = |text: &str| VerificationKey::hs256(&Secret::new(text).unwrap());
     let verifier = JwtVerifier::new(VerifierOptions {
-        keys: KeySet::new([key(SECRET).named("new"), key(OTHER_SECRET).named("old")]).unwrap(),
+        keys: KeySet::new([key(SECRET).named("new"), key(OTHER_SECRET).named("old")])
+            .unwrap()
+            .into(),
         claims: ClaimRules::default(),
         clock: Arc::clone(&clock),
     })

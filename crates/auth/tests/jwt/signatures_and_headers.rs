@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use crate::support::{
-    self, CLAIMS, HEADER, NOW, OTHER_SECRET, SECRET, sign, sign_parts, sign_with, verifier, verify, word,
+    self, CLAIMS, HEADER, NOW, OTHER_SECRET, SECRET, b64, sign, sign_parts, sign_with, verifier, verify, word,
 };
 use base64::{
     Engine as _,
-    engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD},
+    engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE},
 };
 use jsonwebtoken::{Algorithm, EncodingKey};
 use sealroom_auth::{
@@ -21,10 +21,6 @@ MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEEVs/o5+uQbTjL3chynL4wXgUg2R9
 q9UU8I5mEovUf86QZ7kOBIjJwqnzD1omageEHWwHdBO6B+dFabmdT9POxg==
 -----END PUBLIC KEY-----
 ";
-
-fn b64(text: &str) -> String {
-    URL_SAFE_NO_PAD.encode(text)
-}
 
 #[test]
 fn headers() {
@@ -285,7 +281,9 @@ fn hs_8_long_tokens_are_refused_by_their_length_alone() {
 fn hs_20_a_kid_chooses_the_key() {
     let key = |text: &str| VerificationKey::hs256(&Secret::new(text).unwrap());
     let verifier = JwtVerifier::new(VerifierOptions {
-        keys: KeySet::new([key(SECRET).named("new"), key(OTHER_SECRET).named("old")]).unwrap(),
+        keys: KeySet::new([key(SECRET).named("new"), key(OTHER_SECRET).named("old")])
+            .unwrap()
+            .into(),
         claims: ClaimRules::default(),
         clock: std::sync::Arc::new(FixedClock::new(Timestamp::from_secs(NOW))),
     })

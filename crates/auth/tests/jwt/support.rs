@@ -28,7 +28,7 @@ pub(crate) fn secret() -> Secret {
 
 pub(crate) fn verifier_at(claims: ClaimRules, now: Timestamp) -> JwtVerifier {
     JwtVerifier::new(VerifierOptions {
-        keys: KeySet::single(VerificationKey::hs256(&secret())),
+        keys: KeySet::single(VerificationKey::hs256(&secret())).into(),
         claims,
         clock: Arc::new(FixedClock::new(now)),
     })
@@ -48,14 +48,19 @@ pub(crate) fn verify(verifier: &JwtVerifier, token: &str) -> Result<Principal, T
     }
 }
 
-/// The verdict in a word: `ok`, `invalid`, `expired` or `other`.
+/// The verdict in a word: `ok`, `invalid`, `expired`, `unavailable` or `other`.
 pub(crate) fn word<T>(verdict: &Result<T, TokenError>) -> &'static str {
     match verdict {
         Ok(_) => "ok",
         Err(TokenError::Invalid) => "invalid",
         Err(TokenError::Expired) => "expired",
+        Err(TokenError::Unavailable { .. }) => "unavailable",
         Err(_) => "other",
     }
+}
+
+pub(crate) fn b64(text: &str) -> String {
+    URL_SAFE_NO_PAD.encode(text)
 }
 
 /// A token of any bytes with a right signature.
