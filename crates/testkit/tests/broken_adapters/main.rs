@@ -12,6 +12,7 @@
 
 mod clock;
 mod group_log;
+mod group_log_changes;
 mod group_log_guards;
 mod group_log_races;
 mod groups;
