@@ -30,7 +30,7 @@ pub use chat::{
     MembershipKeeper, MessageDraft, MessageEdit, Ports, Sent,
 };
 pub use published::{Published, Shared};
-pub use rates::EventVerdict;
+pub use rates::{EventVerdict, KeyedRate};
 pub use session::Session;
 pub use subscriber::{Gone, Signal, Subscriber};
 

@@ -75,7 +75,7 @@ impl fmt::Debug for EventRate {
 }
 
 /// A rate for each of many keys. Those that rest are forgotten.
-pub(crate) struct KeyedRate<K: Hash + Eq + Clone> {
+pub struct KeyedRate<K: Hash + Eq + Clone> {
     limiter: Option<Limiter<K>>,
     counted: AtomicUsize,
 }
@@ -87,12 +87,12 @@ impl<K: Hash + Eq + Clone> KeyedRate<K> {
     const TIDY_AFTER: usize = 4096;
 
     /// `None` is no limit.
-    pub(crate) fn new(rate: Option<Rate>) -> Self {
+    pub fn new(rate: Option<Rate>) -> Self {
         Self::of(rate.map(quota))
     }
 
     /// So many at once, and then one in each of these periods.
-    pub(crate) fn every(burst: u32, period: Duration) -> Self {
+    pub fn every(burst: u32, period: Duration) -> Self {
         let quota = Quota::with_period(period).zip(NonZeroU32::new(burst));
         Self::of(quota.map(|(quota, burst)| quota.allow_burst(burst)))
     }
@@ -104,8 +104,8 @@ impl<K: Hash + Eq + Clone> KeyedRate<K> {
         }
     }
 
-    /// Counts one more; refuses what is too much.
-    pub(crate) fn count(&self, key: &K) -> Result<(), Refusal> {
+    /// Counts one more; refuses what is too much with `rate_limited` and when to come back.
+    pub fn count(&self, key: &K) -> Result<(), Refusal> {
         let Some(limiter) = &self.limiter else {
             return Ok(());
         };

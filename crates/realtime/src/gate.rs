@@ -2,6 +2,7 @@
 
 use std::{
     future::Future,
+    net::IpAddr,
     pin::Pin,
     sync::{Arc, Once},
     task::{Context, Poll},
@@ -11,6 +12,9 @@ use bytes::Bytes;
 use engineioxide::service::NotFoundService;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
+use sealroom_domain::{Extra, Refusal};
+use sealroom_engine::KeyedRate;
+use sealroom_wire::ClientAddress;
 use socketioxide::{service::SocketIoService, socket::Sid};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -48,6 +52,7 @@ struct Gate {
     options: Arc<RealtimeOptions>,
     /// A host that serves without connections hears it once, not with each request.
     tell_once: Once,
+    handshakes: KeyedRate<IpAddr>,
 }
 
 /// The token of the `Authorization` header, kept for the CONNECT that follows.
@@ -60,6 +65,7 @@ impl RealtimeLayer {
             gate: Arc::new(Gate {
                 socket_io,
                 registry,
+                handshakes: KeyedRate::new(options.handshakes_per_address),
                 options,
                 tell_once: Once::new(),
             }),
@@ -140,10 +146,18 @@ impl Gate {
                 "This server is not set up for Socket.IO",
             );
         };
+        let address = request.extensions().get::<ClientAddress>().copied();
+        let address = address.map(ClientAddress::subscriber);
         let request = slim(request);
         let sid = session_id(request.uri());
-        if sid.is_none() && self.registry.is_draining() {
-            return refusal(StatusCode::SERVICE_UNAVAILABLE, "The server is shutting down");
+        if sid.is_none() {
+            if self.registry.is_draining() {
+                return refusal(StatusCode::SERVICE_UNAVAILABLE, "The server is shutting down");
+            }
+            let counted = address.map(|address| self.handshakes.count(&address));
+            if let Some(Err(limited)) = counted {
+                return too_many(&limited);
+            }
         }
         let is_get = request.method() == Method::GET;
         let is_poll = is_get && !is_websocket(request.uri());
@@ -249,6 +263,16 @@ where
 fn refusal(status: StatusCode, text: &'static str) -> Response<Body> {
     let mut response = Response::new(boxed(Full::from(text)));
     *response.status_mut() = status;
+    response
+}
+
+/// RFC 6585, section 4.
+fn too_many(limited: &Refusal) -> Response<Body> {
+    let mut response = refusal(StatusCode::TOO_MANY_REQUESTS, "Too many requests");
+    if let Some(Extra::RetryAfter(after)) = limited.extra {
+        let seconds = HeaderValue::from(after.as_secs().saturating_add(1));
+        response.headers_mut().insert(header::RETRY_AFTER, seconds);
+    }
     response
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use sealroom_domain::Rate;
+
 use sealroom_wire::AllowedOrigins;
 
 /// Bounds and times of the transport. The defaults are those of the documentation.
@@ -17,6 +19,8 @@ pub struct RealtimeOptions {
     pub connect_timeout: Duration,
     /// How long a client may take to send a request, such as the body of a POST, at most; past it, 408. 15 s.
     pub receive_timeout: Duration,
+    /// New sessions of one address at most; past it, 429. 100 a second, 500 at once.
+    pub handshakes_per_address: Option<Rate>,
     /// Between two pings. 25 s.
     pub ping_interval: Duration,
     /// How long a client may take to answer a ping. 20 s.
@@ -37,6 +41,7 @@ impl Default for RealtimeOptions {
             write_stall: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(10),
             receive_timeout: Duration::from_secs(15),
+            handshakes_per_address: Rate::new(100, 500),
             ping_interval: Duration::from_secs(25),
             ping_timeout: Duration::from_secs(20),
             expiring_ahead: Duration::from_mins(1),

@@ -12,3 +12,4 @@ pub mod run;
 pub mod secret;
 pub mod settings;
 mod store;
+pub mod tokens;

@@ -4,9 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use axum::Router;
-use sealroom_auth::{JwtVerifier, KeySet, VerificationKey, VerifierOptions};
 use sealroom_domain::ports::TokenVerifier;
-use sealroom_engine::{Chat, ChatOptions};
+use sealroom_engine::{AccountOptions, AccountParts, AccountService, Chat, ChatOptions, Ports};
 use sealroom_http::{HttpOptions, HttpParts, Readiness};
 use sealroom_persistence::OpenError;
 use sealroom_realtime::{AllowedOrigins, Realtime, RealtimeOptions};
@@ -17,12 +16,11 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    clock::SystemClock,
     data_dir::{DataDir, DataDirError},
     listen::serve_connections,
-    secret::{SecretFileError, secret},
     settings::{SettingError, Settings},
     store::Store,
+    tokens::{self, TokenSetupError},
 };
 
 /// Why a server cannot start.
@@ -35,15 +33,12 @@ pub enum RunError {
     /// Its data directory cannot be used.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
-    /// There is no secret for its tokens.
-    #[error(transparent)]
-    Secret(#[from] SecretFileError),
     /// Its database cannot be used.
     #[error(transparent)]
     Database(#[from] OpenError),
-    /// A token could never be accepted.
-    #[error("no token can be verified")]
-    Tokens(#[from] sealroom_auth::ClaimRulesError),
+    /// Its tokens cannot be verified.
+    #[error(transparent)]
+    Tokens(#[from] TokenSetupError),
 }
 
 /// How long what was begun may take to be answered at shutdown.
@@ -97,17 +92,19 @@ impl Server {
     pub async fn open(settings: Settings) -> Result<Self, RunError> {
         settings.validate()?;
         let data_dir = DataDir::open(&settings.data_dir)?;
-        let verifier: Arc<dyn TokenVerifier> = Arc::new(JwtVerifier::new(VerifierOptions {
-            keys: KeySet::single(VerificationKey::hs256(&secret(&settings)?)),
-            claims: settings.claims.clone(),
-            clock: Arc::new(SystemClock),
-        })?);
+        let verifier: Arc<dyn TokenVerifier> = Arc::new(tokens::verifier(&settings)?);
         let store = Store::open(&settings.database()).await?;
-        let chat = Chat::start(store.ports(), chat_options(&settings, &store));
+        let ports = Ports {
+            accounts: settings.accounts.then(|| store.accounts()),
+            ..store.ports()
+        };
+        let chat = Chat::start(ports, chat_options(&settings, &store));
+        let accounts = accounts(&settings, &store, &chat)?;
         let realtime = Realtime::start(chat.clone(), verifier.clone(), realtime_options(&settings));
         let router = sealroom_http::router(HttpParts {
             chat: chat.clone(),
             verifier,
+            accounts,
             readiness: Arc::new(ServerReadiness {
                 store: store.clone(),
                 chat: chat.clone(),
@@ -165,12 +162,33 @@ async fn drain(realtime: &Realtime, chat: &Chat) {
     realtime.close().await;
 }
 
+/// The built-in accounts, where they are on.
+fn accounts(
+    settings: &Settings,
+    store: &Store,
+    chat: &Arc<Chat>,
+) -> Result<Option<Arc<AccountService>>, TokenSetupError> {
+    if !settings.accounts {
+        return Ok(None);
+    }
+    let parts = AccountParts {
+        chat: chat.clone(),
+        accounts: store.accounts(),
+        credentials: Arc::new(tokens::credentials(settings)?),
+    };
+    Ok(Some(Arc::new(AccountService::new(
+        parts,
+        AccountOptions::default(),
+    ))))
+}
+
 fn chat_options(settings: &Settings, store: &Store) -> ChatOptions {
     ChatOptions {
         lanes: store.lanes(),
         looks_for_others: store.is_shared().then_some(LOOK_FOR_OTHERS),
         limits: settings.limits.clone(),
         provision_users: settings.provision_users,
+        retention: settings.retention,
         ..ChatOptions::default()
     }
 }
@@ -193,6 +211,7 @@ fn http_options(settings: &Settings) -> HttpOptions {
 fn realtime_options(settings: &Settings) -> RealtimeOptions {
     RealtimeOptions {
         frame_bytes: settings.limit_frame_bytes,
+        handshakes_per_address: settings.limit_handshakes_per_address,
         outbound_bytes: settings.limit_outbound_bytes.unwrap_or(usize::MAX),
         write_stall: settings.limit_write_stall.unwrap_or(Duration::MAX),
         allowed_origins: allowed_origins(settings),

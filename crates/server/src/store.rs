@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use sealroom_domain::{
     LogId,
-    ports::{GroupLog, Groups, Memberships, StoreError, Users},
+    ports::{Accounts, StoreError},
 };
 use sealroom_engine::Ports;
 use sealroom_persistence::OpenError;
@@ -67,7 +67,12 @@ impl Store {
 
     /// The ports of the use cases.
     pub(crate) fn ports(&self) -> Ports {
-        on_store!(self, store => ports(Arc::new(store.clone())))
+        on_store!(self, store => Ports::on(store, Arc::new(SystemClock)))
+    }
+
+    /// The built-in accounts.
+    pub(crate) fn accounts(&self) -> Arc<dyn Accounts> {
+        on_store!(self, store => Arc::new(store.clone()))
     }
 
     /// How many batches it commits at the same time.
@@ -104,15 +109,5 @@ impl Store {
     /// Waits for what was begun, and closes it.
     pub(crate) async fn close(&self) -> Result<(), StoreError> {
         on_store!(self, store => store.close().await)
-    }
-}
-
-fn ports<S: GroupLog + Groups + Memberships + Users + 'static>(store: Arc<S>) -> Ports {
-    Ports {
-        log: store.clone(),
-        groups: store.clone(),
-        memberships: store.clone(),
-        users: store,
-        clock: Arc::new(SystemClock),
     }
 }

@@ -27,9 +27,11 @@ impl Chat {
         self.admit(principal).await
     }
 
-    /// Sets a user's name, on its open sockets too. Admins only.
+    /// Sets a user's name, on its open sockets too. Admins only. Where the built-in accounts give out the ids and names of
+    /// users, neither can be chosen here.
     ///
-    /// Refusals: `forbidden`, `conflict` for a `username` of another user, `unavailable`, `shutting_down`.
+    /// Refusals: `forbidden`, `conflict` for a `username` of another user, or any where there are accounts, `not_found` for
+    /// a user that is not known where there are accounts, `unavailable`, `shutting_down`.
     pub async fn put_user(
         &self,
         actor: Actor,
@@ -39,6 +41,12 @@ impl Chat {
     ) -> Result<(), Refusal> {
         self.check_open()?;
         check_admin(actor)?;
+        if self.ports.accounts.is_some() {
+            if username.is_some() {
+                return Err(Refusal::conflict("Usernames are those of the accounts"));
+            }
+            self.check_each_known(&[user_id]).await?;
+        }
         let (users, name) = (self.ports.users.clone(), display_name.clone());
         let outcome = self
             .detached("put a user", async move {
@@ -121,6 +129,10 @@ impl Chat {
         if self.options.provision_users || users.is_empty() {
             return Ok(());
         }
+        self.check_each_known(users).await
+    }
+
+    async fn check_each_known(&self, users: &[UserId]) -> Result<(), Refusal> {
         let known = self
             .ports
             .users

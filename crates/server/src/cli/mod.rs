@@ -15,7 +15,7 @@ use std::{
 
 use anyhow::Context;
 
-use crate::{logging, settings::Settings};
+use crate::{logging, settings::Settings, tokens};
 use command::{Action, Invocation};
 
 /// A wrong command line or setting, or a start that is not possible.
@@ -75,8 +75,9 @@ fn execute(invocation: Invocation) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The settings were checked when they were read.
+/// The settings were checked when they were read, but for the file of keys.
 fn check_config(settings: &Settings) -> Result<(), Failure> {
+    tokens::public_keys(settings)?;
     let mut text = String::from("configuration is valid\n");
     for (variable, value) in settings.describe() {
         text.push_str(variable);

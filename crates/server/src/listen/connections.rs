@@ -3,11 +3,12 @@
 use std::{
     collections::{HashMap, hash_map::Entry},
     fmt,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{Arc, Weak},
 };
 
 use parking_lot::Mutex;
+use sealroom_wire::ClientAddress;
 use tokio::{
     net::TcpStream,
     sync::Notify,
@@ -95,7 +96,7 @@ impl Connections {
         options: &ListenOptions,
     ) -> Option<(TrackedStream, Handle)> {
         let parts = Parts::new(stream);
-        let permit = self.permit(parts.socket(), network(address), options)?;
+        let permit = self.permit(parts.socket(), address, options)?;
         Some(parts.count(permit))
     }
 
@@ -103,13 +104,15 @@ impl Connections {
         self.0.tasks.spawn(task);
     }
 
-    fn permit(&self, socket: Weak<Socket>, address: IpAddr, options: &ListenOptions) -> Option<Permit> {
+    fn permit(&self, socket: Weak<Socket>, peer: IpAddr, options: &ListenOptions) -> Option<Permit> {
+        let address = ClientAddress::new(peer).subscriber();
+        let per_address = options
+            .max_connections_per_address
+            .filter(|_| !options.trusted_proxies.trust(peer));
         let mut table = self.0.table.lock();
         let of_address = table.per_address.get(&address).copied().unwrap_or(0);
         let is_full = |count: usize, max: Option<usize>| max.is_some_and(|max| count >= max);
-        if is_full(table.open.len(), options.max_connections)
-            || is_full(of_address, options.max_connections_per_address)
-        {
+        if is_full(table.open.len(), options.max_connections) || is_full(of_address, per_address) {
             return None;
         }
         table.last_id = table.last_id.wrapping_add(1);
@@ -153,38 +156,6 @@ impl Drop for Permit {
         drop(table);
         if is_idle {
             self.shared.idle.notify_waiters();
-        }
-    }
-}
-
-/// What counts as one address: with IPv6 the /64 network, which one subscriber has as a whole (RFC 6177); an IPv4
-/// address behind an IPv6 socket is the IPv4 address (RFC 4291, section 2.5.5.2).
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, ..] = v6.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-        v4 @ IpAddr::V4(_) => v4,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_subscriber_is_one_address() {
-        let same = [
-            ("2001:db8::1", "2001:db8::ffff:1"),
-            ("::ffff:192.0.2.1", "192.0.2.1"),
-        ];
-        for (a, b) in same {
-            assert_eq!(network(a.parse().unwrap()), network(b.parse().unwrap()));
-        }
-        let different = [("2001:db8:0:1::1", "2001:db8:0:2::1"), ("192.0.2.1", "192.0.2.2")];
-        for (a, b) in different {
-            assert_ne!(network(a.parse().unwrap()), network(b.parse().unwrap()));
         }
     }
 }

@@ -9,10 +9,11 @@ mod socket;
 
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body, extract::ConnectInfo, routing::future::RouteFuture};
+use axum::{Router, body::Body, extract::ConnectInfo, http::HeaderValue, routing::future::RouteFuture};
 use hyper::{Request, body::Incoming, server::conn::http1, service::Service};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use sealroom_realtime::ConnectionRef;
+use sealroom_wire::TrustedProxies;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -48,6 +49,9 @@ pub struct ListenOptions {
     pub max_connections: Option<usize>,
     /// The same for one address; a /64 network counts as one address with IPv6. 500.
     pub max_connections_per_address: Option<usize>,
+    /// Networks of proxies: what they say in `X-Forwarded-For` is believed, and their own connections are not limited by
+    /// address. None.
+    pub trusted_proxies: TrustedProxies,
     /// Where the connections are counted. Loops that share it share the limits.
     pub connections: Connections,
 }
@@ -61,13 +65,14 @@ impl Default for ListenOptions {
             user_timeout: Duration::from_secs(30),
             max_connections: Some(50_000),
             max_connections_per_address: Some(500),
+            trusted_proxies: TrustedProxies::default(),
             connections: Connections::default(),
         }
     }
 }
 
 /// Serves HTTP/1.1 and its upgrades on `listener` until `shutdown` is cancelled, and gives every request the
-/// extensions [`ConnectionRef`] and [`ConnectInfo<SocketAddr>`].
+/// extensions [`ConnectionRef`], [`ConnectInfo<SocketAddr>`] and [`sealroom_wire::ClientAddress`].
 ///
 /// At shutdown it closes the listener at once and returns. Connections that are idle are closed then, those that are
 /// in the middle of a request are closed after its response, and those that were upgraded stay until their owner
@@ -201,6 +206,7 @@ impl Acceptor {
             router: self.router.clone(),
             connection: ConnectionRef(Arc::new(handle)),
             peer,
+            trusted_proxies: self.options.trusted_proxies.clone(),
         };
         let serving = self
             .http
@@ -234,6 +240,7 @@ struct PerConnection {
     router: Router,
     connection: ConnectionRef,
     peer: SocketAddr,
+    trusted_proxies: TrustedProxies,
 }
 
 impl Service<Request<Incoming>> for PerConnection {
@@ -243,7 +250,11 @@ impl Service<Request<Incoming>> for PerConnection {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let mut request = request.map(Body::new);
+        let forwarded = request.headers().get_all("x-forwarded-for").iter();
+        let chain = forwarded.map(HeaderValue::as_bytes);
+        let client = self.trusted_proxies.client(self.peer.ip(), chain);
         let extensions = request.extensions_mut();
+        extensions.insert(client);
         extensions.insert(ConnectInfo(self.peer));
         extensions.insert(self.connection.clone());
         // A router is always ready.

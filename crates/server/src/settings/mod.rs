@@ -1,5 +1,6 @@
 //! What a server can be told.
 
+mod describe;
 mod error;
 mod sources;
 mod spec;
@@ -10,9 +11,10 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 use sealroom_auth::{
     ClaimRules, ClaimRulesError, JwtVerifier, KeySet, Secret, VerificationKey, VerifierOptions,
 };
-use sealroom_domain::Limits;
+use sealroom_domain::{Limits, Rate, Retention};
 #[cfg(feature = "postgres")]
 use sealroom_persistence::PostgresUrl;
+use sealroom_wire::TrustedProxies;
 
 use crate::{clock::SystemClock, descriptors, listen::ListenOptions};
 
@@ -45,13 +47,24 @@ pub struct Settings {
     pub database: Option<Database>,
     /// The secret that signs tokens (HS256); `None`: the data directory's, generated where there is none. `None`.
     pub jwt_secret: Option<Secret>,
+    /// A file of public keys in PEM, for tokens of an outside issuer. With it, or with `jwks_url`, a secret is accepted
+    /// only where `jwt_secret` sets one. `None`.
+    pub jwt_public_key_file: Option<PathBuf>,
+    /// Where an outside issuer publishes its keys as a JWK set (RFC 7517). `None`.
+    pub jwks_url: Option<String>,
     /// What a token must say.
     pub claims: ClaimRules,
+    /// Whether there are built-in accounts, which then give out the ids of users. `false`.
+    pub accounts: bool,
     /// Whether a verified token of an unknown user makes that user known. `true`.
     pub provision_users: bool,
     /// The origins (RFC 6454) whose pages may connect, each as a browser writes it: `https://app.example`. Empty:
     /// only pages of the server's own origin. Requests without an origin come from no browser and are accepted.
     pub allowed_origins: Vec<String>,
+    /// Networks of proxies whose `X-Forwarded-For` is believed. None.
+    pub trusted_proxies: TrustedProxies,
+    /// How long entries are kept, in every group. For ever.
+    pub retention: Retention,
     /// What is logged, in the syntax of `tracing_subscriber::EnvFilter`. `info`.
     pub log: String,
     /// How it is written. Text.
@@ -70,6 +83,8 @@ pub struct Settings {
     pub limit_connections: Option<usize>,
     /// The most connections of one address. `None`: no limit. 500. Behind a proxy all connections come from one.
     pub limit_connections_per_address: Option<usize>,
+    /// New sessions of one address at most. `None`: no limit. 100 a second, 500 at once.
+    pub limit_handshakes_per_address: Option<Rate>,
     /// What [`Settings::from_sources`] did not understand and went on without.
     pub notices: Vec<Notice>,
 }
@@ -101,9 +116,14 @@ impl Default for Settings {
             data_dir: PathBuf::from("./sealroom-data"),
             database: None,
             jwt_secret: None,
+            jwt_public_key_file: None,
+            jwks_url: None,
             claims: ClaimRules::default(),
+            accounts: false,
             provision_users: true,
             allowed_origins: Vec::new(),
+            trusted_proxies: TrustedProxies::default(),
+            retention: Retention::default(),
             log: "info".to_owned(),
             log_format: LogFormat::Text,
             limits: Limits::default(),
@@ -112,6 +132,7 @@ impl Default for Settings {
             limit_write_stall: Some(Duration::from_secs(10)),
             limit_connections: Some(50_000),
             limit_connections_per_address: Some(500),
+            limit_handshakes_per_address: Rate::new(100, 500),
             notices: Vec::new(),
         }
     }
@@ -130,6 +151,7 @@ impl Settings {
         ListenOptions {
             max_connections: descriptors::most_connections(self.limit_connections),
             max_connections_per_address: self.limit_connections_per_address,
+            trusted_proxies: self.trusted_proxies.clone(),
             ..ListenOptions::default()
         }
     }
@@ -138,6 +160,12 @@ impl Settings {
     /// claim rules.
     pub fn validate(&self) -> Result<(), SettingError> {
         self.check_least()?;
+        if self.accounts && (self.jwt_public_key_file.is_some() || self.jwks_url.is_some()) {
+            return Err(SettingError::new(
+                "SEALROOM_ACCOUNTS",
+                "accounts give out the ids of users, and so does an outside issuer: only one of them can be on",
+            ));
+        }
         let Limits { content_bytes, .. } = self.limits;
         let is_bounded = content_bytes < UNLIMITED && self.limit_frame_bytes < UNLIMITED;
         let needed = content_bytes.saturating_add(ENVELOPE_BYTES);
@@ -163,6 +191,8 @@ impl Settings {
             ("SEALROOM_LIMIT_UNACKED_SENDS", limits.unacked_sends),
             ("SEALROOM_LIMIT_GROUPS_PER_SOCKET", limits.groups_per_socket),
             ("SEALROOM_LIMIT_SOCKETS_PER_USER", limits.sockets_per_user),
+            ("SEALROOM_LIMIT_GROUPS_PER_USER", limits.groups_per_user),
+            ("SEALROOM_LIMIT_MEMBERS_PER_GROUP", limits.members_per_group),
             ("SEALROOM_LIMIT_OUTBOUND_BYTES", self.limit_outbound_bytes),
             ("SEALROOM_LIMIT_CONNECTIONS", self.limit_connections),
             (
@@ -191,7 +221,7 @@ impl Settings {
             return Ok(());
         };
         let trial = JwtVerifier::new(VerifierOptions {
-            keys: KeySet::single(VerificationKey::hs256(&secret)),
+            keys: KeySet::single(VerificationKey::hs256(&secret)).into(),
             claims: self.claims.clone(),
             clock: Arc::new(SystemClock),
         });
@@ -203,56 +233,6 @@ impl Settings {
             };
             SettingError::new(name, error.to_string())
         })
-    }
-
-    /// Every setting as it is in effect, by its variable. Secrets are left out.
-    pub fn describe(&self) -> Vec<(&'static str, String)> {
-        let limits = &self.limits;
-        let secret = match self.jwt_secret {
-            Some(_) => "(set)",
-            None => "(from the data directory)",
-        };
-        vec![
-            ("SEALROOM_LISTEN", self.listen.clone()),
-            ("SEALROOM_DATA_DIR", self.data_dir.display().to_string()),
-            ("SEALROOM_DATABASE_URL", self.database().to_string()),
-            ("SEALROOM_JWT_SECRET", secret.to_owned()),
-            (
-                "SEALROOM_JWT_ISSUER",
-                self.claims.issuer.clone().unwrap_or_default(),
-            ),
-            (
-                "SEALROOM_JWT_AUDIENCE",
-                self.claims.audience.clone().unwrap_or_default(),
-            ),
-            ("SEALROOM_JWT_USER_CLAIM", self.claims.user_claim.clone()),
-            (
-                "SEALROOM_PROVISION_USERS",
-                if self.provision_users { "on" } else { "off" }.to_owned(),
-            ),
-            ("SEALROOM_ALLOWED_ORIGINS", self.allowed_origins.join(",")),
-            ("SEALROOM_LOG", self.log.clone()),
-            ("SEALROOM_LOG_FORMAT", self.log_format.to_string()),
-            ("SEALROOM_LIMIT_CONTENT_BYTES", number(Some(limits.content_bytes))),
-            ("SEALROOM_LIMIT_FRAME_BYTES", number(Some(self.limit_frame_bytes))),
-            ("SEALROOM_LIMIT_PAGE", number(Some(limits.page_entries))),
-            ("SEALROOM_LIMIT_UNACKED_SENDS", number(limits.unacked_sends)),
-            (
-                "SEALROOM_LIMIT_GROUPS_PER_SOCKET",
-                number(limits.groups_per_socket),
-            ),
-            ("SEALROOM_LIMIT_SOCKETS_PER_USER", number(limits.sockets_per_user)),
-            ("SEALROOM_LIMIT_CONNECTIONS", number(self.limit_connections)),
-            (
-                "SEALROOM_LIMIT_CONNECTIONS_PER_ADDRESS",
-                number(self.limit_connections_per_address),
-            ),
-            ("SEALROOM_LIMIT_OUTBOUND_BYTES", number(self.limit_outbound_bytes)),
-            (
-                "SEALROOM_LIMIT_WRITE_STALL",
-                self.limit_write_stall.map_or("off".to_owned(), text_of_duration),
-            ),
-        ]
     }
 
     /// Logs what was not understood. A server does it when it has started: a start that fails says one thing only.
@@ -280,12 +260,5 @@ impl fmt::Display for LogFormat {
             Self::Text => "text",
             Self::Json => "json",
         })
-    }
-}
-
-fn number(limit: Option<usize>) -> String {
-    match limit {
-        Some(number) if number < UNLIMITED => number.to_string(),
-        _ => "off".to_owned(),
     }
 }

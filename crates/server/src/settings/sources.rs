@@ -134,21 +134,32 @@ impl Settings {
         sources.read("SEALROOM_DATA_DIR", value::directory, &mut s.data_dir)?;
         sources.read("SEALROOM_DATABASE_URL", |text| value::database(text).map(Some), &mut s.database)?;
         sources.read("SEALROOM_JWT_SECRET", |text| value::secret(text).map(Some), &mut s.jwt_secret)?;
+        sources.read("SEALROOM_JWT_PUBLIC_KEY_FILE", |text| value::directory(text).map(Some), &mut s.jwt_public_key_file)?;
+        sources.read("SEALROOM_JWKS_URL", |text| value::jwks_url(text).map(Some), &mut s.jwks_url)?;
         sources.read("SEALROOM_JWT_ISSUER", some_text, &mut s.claims.issuer)?;
         sources.read("SEALROOM_JWT_AUDIENCE", some_text, &mut s.claims.audience)?;
         sources.read("SEALROOM_JWT_USER_CLAIM", |text| Ok(text.to_owned()), &mut s.claims.user_claim)?;
+        sources.read("SEALROOM_ACCOUNTS", value::switch, &mut s.accounts)?;
         sources.read("SEALROOM_PROVISION_USERS", value::switch, &mut s.provision_users)?;
         sources.read("SEALROOM_ALLOWED_ORIGINS", value::origins, &mut s.allowed_origins)?;
+        sources.read("SEALROOM_TRUSTED_PROXIES", value::proxies, &mut s.trusted_proxies)?;
+        sources.read("SEALROOM_RETENTION_AGE", value::duration_or_off, &mut s.retention.age)?;
+        sources.read("SEALROOM_RETENTION_COUNT", value::count, &mut s.retention.count)?;
         sources.read("SEALROOM_LOG", value::log, &mut s.log)?;
         sources.read("SEALROOM_LOG_FORMAT", value::log_format, &mut s.log_format)?;
         sources.read("SEALROOM_LIMIT_CONTENT_BYTES", value::number, &mut s.limits.content_bytes)?;
         sources.read("SEALROOM_LIMIT_FRAME_BYTES", value::number, &mut s.limit_frame_bytes)?;
         sources.read("SEALROOM_LIMIT_PAGE", value::number, &mut s.limits.page_entries)?;
+        sources.read("SEALROOM_LIMIT_SENDS_PER_USER", value::rate, &mut s.limits.sends_per_user)?;
+        sources.read("SEALROOM_LIMIT_EVENTS_PER_SOCKET", value::rate, &mut s.limits.events_per_socket)?;
         sources.read("SEALROOM_LIMIT_UNACKED_SENDS", value::limit, &mut s.limits.unacked_sends)?;
         sources.read("SEALROOM_LIMIT_GROUPS_PER_SOCKET", value::limit, &mut s.limits.groups_per_socket)?;
+        sources.read("SEALROOM_LIMIT_GROUPS_PER_USER", value::limit, &mut s.limits.groups_per_user)?;
+        sources.read("SEALROOM_LIMIT_MEMBERS_PER_GROUP", value::limit, &mut s.limits.members_per_group)?;
         sources.read("SEALROOM_LIMIT_SOCKETS_PER_USER", value::limit, &mut s.limits.sockets_per_user)?;
         sources.read("SEALROOM_LIMIT_CONNECTIONS", value::limit, &mut s.limit_connections)?;
         sources.read("SEALROOM_LIMIT_CONNECTIONS_PER_ADDRESS", value::limit, &mut s.limit_connections_per_address)?;
+        sources.read("SEALROOM_LIMIT_HANDSHAKES_PER_ADDRESS", value::rate, &mut s.limit_handshakes_per_address)?;
         sources.read("SEALROOM_LIMIT_OUTBOUND_BYTES", value::limit, &mut s.limit_outbound_bytes)?;
         sources.read("SEALROOM_LIMIT_WRITE_STALL", value::duration_or_off, &mut s.limit_write_stall)?;
         s.validate()?;
@@ -190,7 +201,10 @@ mod tests {
     fn every_setting_is_read() {
         // Wrong for every setting but a path.
         let wrong = "\u{1}";
-        for spec in SPECS.iter().filter(|spec| spec.flag != "data-dir") {
+        for spec in SPECS
+            .iter()
+            .filter(|spec| !matches!(spec.flag, "data-dir" | "jwt-public-key-file"))
+        {
             let error = Settings::from_sources(&with(&[(spec.variable, wrong)])).unwrap_err();
             assert_eq!(error.name(), spec.variable, "{error}");
             assert!(!error.to_string().contains(['\u{1}', '\n']), "{error:?}");
@@ -224,7 +238,7 @@ mod tests {
     fn what_is_not_understood_is_told() {
         let sources = with(&[
             ("SEALROOM_LIMT_PAGE", "1"),
-            ("SEALROOM_ACCOUNTS", "on"),
+            ("SEALROOM_TLS_CERT", "cert.pem"),
             ("SEALROOM_METRICS_LISTEN", "off"),
             ("SEALROOM_BUS_URL", ""),
             ("SEALROOM_LOG", "warn"),
@@ -233,7 +247,7 @@ mod tests {
         assert_eq!(
             Settings::from_sources(&sources).unwrap().notices,
             [
-                Notice::NotSupported("SEALROOM_ACCOUNTS".to_owned()),
+                Notice::NotSupported("SEALROOM_TLS_CERT".to_owned()),
                 Notice::Unknown("SEALROOM_LIMT_PAGE".to_owned()),
             ]
         );

@@ -2,9 +2,11 @@
 
 use std::{borrow::Cow, net::SocketAddr, path::PathBuf, time::Duration};
 
-use sealroom_auth::Secret;
+use sealroom_auth::{HttpJwks, Secret};
+use sealroom_domain::Rate;
 #[cfg(feature = "postgres")]
 use sealroom_persistence::PostgresUrl;
+use sealroom_wire::TrustedProxies;
 
 use super::{Database, LogFormat};
 
@@ -135,6 +137,38 @@ pub(super) fn limit(text: &str) -> Result<Option<usize>, Problem> {
         )
         .into()),
     }
+}
+
+/// The same where there may be more of it.
+pub(super) fn count(text: &str) -> Result<Option<u64>, Problem> {
+    let number = limit(text)?;
+    Ok(number.map(|number| u64::try_from(number).unwrap_or(u64::MAX)))
+}
+
+/// `rate:burst`; `None` for `off`.
+pub(super) fn rate(text: &str) -> Result<Option<Rate>, Problem> {
+    if text == "off" {
+        return Ok(None);
+    }
+    text.split_once(':')
+        .and_then(|(rate, burst)| Rate::new(digits(rate)?, digits(burst)?))
+        .map(Some)
+        .ok_or_else(|| {
+            format!("{text:?} is neither a rate a second with its burst, such as 50:200, nor `off`").into()
+        })
+}
+
+/// The address of a JWK set.
+pub(super) fn jwks_url(text: &str) -> Result<String, Problem> {
+    HttpJwks::new(text)
+        .map(|_checked| text.to_owned())
+        .map_err(|error| error.to_string().into())
+}
+
+/// Networks of proxies.
+pub(super) fn proxies(text: &str) -> Result<TrustedProxies, Problem> {
+    TrustedProxies::parse(text)
+        .ok_or_else(|| format!("{text:?} is no list of networks such as 10.0.0.0/8,fd00::/8").into())
 }
 
 /// The same, where the program needs a number.
@@ -305,6 +339,27 @@ mod tests {
             "99999999999999999999",
         ] {
             assert!(limit(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn rates() {
+        assert_eq!(rate("50:200"), Ok(Rate::new(50, 200)));
+        assert_eq!(rate("off"), Ok(None));
+        for bad in [
+            "",
+            "50",
+            "50:",
+            ":200",
+            "0:5",
+            "5:0",
+            "-1:5",
+            "1.5:3",
+            "1:2:3",
+            "5 : 5",
+            "4294967296:1",
+        ] {
+            assert!(rate(bad).is_err(), "{bad}");
         }
     }
 
