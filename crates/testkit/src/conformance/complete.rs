@@ -49,7 +49,10 @@ fn every_property_is_in_the_list_of_its_suite() {
             ],
         ),
         (memberships::PROPERTIES, &[include_str!("memberships.rs")]),
-        (outbox::PROPERTIES, &[include_str!("outbox.rs")]),
+        (
+            outbox::PROPERTIES,
+            &[include_str!("outbox/lease.rs"), include_str!("outbox/mod.rs")],
+        ),
         (read_marks::PROPERTIES, &[include_str!("read_marks.rs")]),
         (token_verifier::PROPERTIES, &[include_str!("token_verifier.rs")]),
         (
