@@ -124,6 +124,7 @@ async fn an_etag_opens_nothing() {
 #[tokio::test]
 async fn long_answers_are_compressed_for_those_who_take_it() {
     let app = app().await;
+    let mut compressed = 0;
     for path in KEPT {
         let plain = get(&app, path, &[]).await;
         let reply = get(&app, path, &[("accept-encoding", "br, gzip")]).await;
@@ -135,6 +136,7 @@ async fn long_answers_are_compressed_for_those_who_take_it() {
         }
         assert_eq!(reply.header(header::CONTENT_ENCODING), Some("gzip"), "{path}");
         assert!(reply.bytes.len() * 2 < plain.bytes.len(), "{path}");
+        compressed += 1;
         let mut decoder = flate2::write::GzDecoder::new(Vec::new());
         decoder.write_all(&reply.bytes).unwrap();
         assert_eq!(decoder.finish().unwrap(), plain.bytes, "{path}");
@@ -143,11 +145,7 @@ async fn long_answers_are_compressed_for_those_who_take_it() {
             assert_eq!(reply.without_id(), plain.clone().without_id(), "{path} {coding}");
         }
     }
-    let compressed = KEPT
-        .iter()
-        .filter(|path| !path.starts_with("/api/v1/groups/1/members"))
-        .count();
-    assert!(compressed > 3);
+    assert!(compressed >= 3, "only {compressed} answers were long enough");
 }
 
 #[tokio::test]
