@@ -49,7 +49,10 @@ fn every_property_is_in_the_list_of_its_suite() {
             ],
         ),
         (memberships::PROPERTIES, &[include_str!("memberships.rs")]),
-        (outbox::PROPERTIES, &[include_str!("outbox.rs")]),
+        (
+            outbox::PROPERTIES,
+            &[include_str!("outbox/lease.rs"), include_str!("outbox/mod.rs")],
+        ),
         (read_marks::PROPERTIES, &[include_str!("read_marks.rs")]),
         (token_verifier::PROPERTIES, &[include_str!("token_verifier.rs")]),
         (
@@ -79,24 +82,35 @@ fn every_property_is_in_the_list_of_its_suite() {
 #[test]
 fn every_property_catches_a_broken_adapter() {
     let broken = concat!(
+        include_str!("../../tests/broken_adapters/accounts.rs"),
         include_str!("../../tests/broken_adapters/clock.rs"),
+        include_str!("../../tests/broken_adapters/credentials.rs"),
         include_str!("../../tests/broken_adapters/group_log.rs"),
+        include_str!("../../tests/broken_adapters/group_log_changes.rs"),
         include_str!("../../tests/broken_adapters/group_log_guards.rs"),
         include_str!("../../tests/broken_adapters/group_log_races.rs"),
         include_str!("../../tests/broken_adapters/groups.rs"),
         include_str!("../../tests/broken_adapters/memberships.rs"),
+        include_str!("../../tests/broken_adapters/outbox.rs"),
+        include_str!("../../tests/broken_adapters/read_marks.rs"),
         include_str!("../../tests/broken_adapters/token_verifier.rs"),
+        include_str!("../../tests/broken_adapters/upkeep.rs"),
         include_str!("../../tests/broken_adapters/users.rs"),
     );
     let named: BTreeSet<&str> = broken
         .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':'))
         .collect();
     for (suite, listed) in [
+        ("accounts", accounts::PROPERTIES),
         ("clock", clock::PROPERTIES),
+        ("credentials", credentials::PROPERTIES),
         ("group_log", group_log::PROPERTIES),
         ("groups", groups::PROPERTIES),
         ("memberships", memberships::PROPERTIES),
+        ("outbox", outbox::PROPERTIES),
+        ("read_marks", read_marks::PROPERTIES),
         ("token_verifier", token_verifier::PROPERTIES),
+        ("upkeep", upkeep::PROPERTIES),
         ("users", users::PROPERTIES),
     ] {
         for property in listed {

@@ -69,16 +69,12 @@ impl CredentialsFixture {
             .unwrap()
     }
 
-    /// The least time that a check takes of several.
+    /// How long a check takes.
     async fn cost(&self, password: &str, hash: Option<&PasswordHash>) -> Duration {
-        let mut least = Duration::MAX;
-        for _ in 0..5 {
-            let begun = Instant::now();
-            let checked = self.credentials.check_password(password, hash).await;
-            assert!(!checked.unwrap(), "it is another password");
-            least = least.min(begun.elapsed());
-        }
-        least
+        let begun = Instant::now();
+        let checked = self.credentials.check_password(password, hash).await;
+        assert!(!checked.unwrap(), "it is another password");
+        begun.elapsed()
     }
 }
 
@@ -168,8 +164,12 @@ pub async fn without_a_hash_no_password_passes(fixture: CredentialsFixture) {
 /// Nobody learns by the time of an answer which names have an account: what a check costs, it costs without a hash too.
 pub async fn without_a_hash_a_check_costs_as_much(fixture: CredentialsFixture) {
     let hash = fixture.hash("correct horse").await;
-    let with = fixture.cost("another", Some(&hash)).await;
-    let without = fixture.cost("another", None).await;
+    // The least of several, taken in turns, since the machine has other things to do.
+    let (mut with, mut without) = (Duration::MAX, Duration::MAX);
+    for _ in 0..8 {
+        with = with.min(fixture.cost("another", Some(&hash)).await);
+        without = without.min(fixture.cost("another", None).await);
+    }
     // What is faster than this is for tests, and hides nothing.
     if with.max(without) > Duration::from_millis(2) {
         assert!(

@@ -1,11 +1,11 @@
 //! Groups that share ids, lose founders or forget names.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use sealroom_domain::{
     Entry, GroupId, GroupName, MAX_SAFE_INTEGER, Retention, Role, Timestamp, UserId,
-    ports::{Group, GroupChange, Groups, Memberships, NewGroup, RefusedEntry, StoreError},
+    ports::{Group, GroupChange, Groups, MemberLimits, Memberships, NewGroup, RefusedEntry, StoreError},
 };
 use sealroom_testkit::{
     conformance::groups::{self, GroupsFixture},
@@ -13,7 +13,10 @@ use sealroom_testkit::{
 };
 use tokio::task::yield_now;
 
-use super::{caught, rewriting::whole_millis};
+use super::{
+    caught,
+    rewriting::{entries, seq, whole_millis},
+};
 
 type Created = Result<(GroupId, Vec<Entry>), RefusedEntry>;
 
@@ -41,19 +44,47 @@ enum Defect {
     HeadIsStale,
     NamesAreTrimmed,
     TimesLoseMicroseconds,
+    LimitsAreIgnored,
+    LimitsBindTheHost,
+    UpdateClearsTheRetention,
+    UpdateKnowsEveryGroup,
+    PutClearsTheRetention,
+    PutBringsTheRetentionBack,
+    DeleteAnswersNobody,
+    DeleteKeepsTheMembers,
+    DeleteFreesTheId,
+    DeleteChecksFirst,
+    DeletePieceByPiece,
 }
 
 #[derive(Debug)]
 struct Broken {
     inner: MemoryStore,
     defect: Defect,
+    deleted: Mutex<Option<GroupId>>,
 }
 
 fn broken(defect: Defect) -> GroupsFixture {
     let inner = MemoryStore::new();
     let store = Arc::new(inner.clone());
     let log = Arc::clone(&store);
-    GroupsFixture::new(Arc::new(Broken { inner, defect }), log).with_memberships(store)
+    let broken = Broken {
+        inner,
+        defect,
+        deleted: Mutex::default(),
+    };
+    GroupsFixture::new(Arc::new(broken), log).with_memberships(store)
+}
+
+/// A log in which the places of a group that was put again begin anew.
+fn places_begin_anew() -> GroupsFixture {
+    let broken = entries(|entry| {
+        if entry.seq > seq(4) {
+            entry.seq = seq(entry.seq.get() - 4);
+        }
+    });
+    let groups = Arc::new(broken.inner.clone());
+    GroupsFixture::new(groups, Arc::new(broken))
 }
 
 mod without_a_defect {
@@ -93,6 +124,28 @@ caught! {
     get_knows_every_group: groups::get_leaves_unknown_groups_out_and_sorts, broken(Defect::GetInventsGroups);
     get_binds_too_many_variables: groups::many_groups_are_one_question, broken(Defect::GetBindsTooMany);
     the_head_stays_behind: groups::the_head_is_the_logs, broken(Defect::HeadIsStale);
+    create_ignores_the_groups_limit: groups::create_refuses_more_founders_than_allowed,
+        broken(Defect::LimitsAreIgnored);
+    create_ignores_the_users_limit: groups::create_refuses_founders_with_too_many_groups,
+        broken(Defect::LimitsAreIgnored);
+    the_host_has_limits: groups::create_knows_no_limits_where_the_host_keeps_the_members,
+        broken(Defect::LimitsBindTheHost);
+    a_new_name_clears_the_retention: groups::update_changes_what_it_names,
+        broken(Defect::UpdateClearsTheRetention);
+    every_group_is_updated: groups::an_unknown_group_is_not_updated, broken(Defect::UpdateKnowsEveryGroup);
+    a_put_clears_the_retention: groups::a_second_put_keeps_the_retention,
+        broken(Defect::PutClearsTheRetention);
+    nobody_was_a_member: groups::delete_answers_the_members, broken(Defect::DeleteAnswersNobody);
+    members_outlive_their_group: groups::a_deleted_group_is_unknown, broken(Defect::DeleteKeepsTheMembers);
+    the_id_of_a_deleted_group_is_free: groups::ids_of_deleted_groups_are_not_given_out,
+        broken(Defect::DeleteFreesTheId);
+    a_group_comes_back_with_its_retention: groups::a_group_put_again_is_another,
+        broken(Defect::PutBringsTheRetentionBack);
+    a_log_begins_anew: groups::the_log_of_a_group_put_again_goes_on,
+        places_begin_anew();
+    a_group_is_deleted_twice: groups::concurrent_deletes_delete_once, broken(Defect::DeleteChecksFirst);
+    an_abandoned_delete_leaves_half_a_group: groups::an_abandoned_delete_leaves_all_or_nothing,
+        broken(Defect::DeletePieceByPiece);
     names_are_trimmed: groups::names_are_byte_identical_and_not_unique, broken(Defect::NamesAreTrimmed);
 }
 
@@ -127,6 +180,21 @@ impl Groups for Broken {
                 user_id: group.actor_id,
                 role: Role::Owner,
             }),
+            Defect::LimitsAreIgnored => group.limits = MemberLimits::default(),
+            Defect::LimitsBindTheHost
+                if group
+                    .limits
+                    .per_group
+                    .is_some_and(|most| group.founders.len() > most) =>
+            {
+                return Ok(Err(RefusedEntry::GroupFull));
+            }
+            Defect::DeleteFreesTheId => {
+                let free = self.deleted.lock().unwrap().take();
+                if let Some(group_id) = free {
+                    return self.create_by_hand(group, group_id.get()).await;
+                }
+            }
             Defect::NamesAreTrimmed => group.name = trimmed(&group.name),
             Defect::IdsCountFromOne => {
                 let mut next = 1;
@@ -172,16 +240,57 @@ impl Groups for Broken {
                 self.inner.set(group_id, owner, Role::Owner).await?;
                 self.inner.put(group_id, name, at).await
             }
+            Defect::PutClearsTheRetention | Defect::PutBringsTheRetentionBack => {
+                let created = self.inner.put(group_id, name, at).await?;
+                let count = (self.defect == Defect::PutBringsTheRetentionBack).then_some(50);
+                let retention = Some(Retention { age: None, count });
+                let change = GroupChange {
+                    name: None,
+                    retention,
+                };
+                self.inner.update(group_id, change).await?;
+                Ok(created)
+            }
             _ => self.inner.put(group_id, name, at).await,
         }
     }
 
-    async fn update(&self, group_id: GroupId, change: GroupChange) -> Result<bool, StoreError> {
-        self.inner.update(group_id, change).await
+    async fn update(&self, group_id: GroupId, mut change: GroupChange) -> Result<bool, StoreError> {
+        if self.defect == Defect::UpdateClearsTheRetention {
+            change.retention = Some(change.retention.unwrap_or_default());
+        }
+        let updated = self.inner.update(group_id, change).await?;
+        Ok(updated || self.defect == Defect::UpdateKnowsEveryGroup)
     }
 
     async fn delete(&self, group_id: GroupId, at: Timestamp) -> Result<Option<Vec<UserId>>, StoreError> {
-        self.inner.delete(group_id, at).await
+        let members = self.inner.members_of(group_id).await?;
+        let ids = || members.iter().map(|member| member.user_id).collect();
+        match self.defect {
+            Defect::DeletePieceByPiece => {
+                for member in &members {
+                    self.inner.remove(group_id, member.user_id).await?;
+                    yield_now().await;
+                }
+                let deleted = self.inner.delete(group_id, at).await?;
+                return Ok(deleted.map(|_| ids()));
+            }
+            Defect::DeleteChecksFirst => yield_now().await,
+            _ => {}
+        }
+        let deleted = self.inner.delete(group_id, at).await?;
+        match self.defect {
+            Defect::DeleteAnswersNobody => return Ok(deleted.map(|_| Vec::new())),
+            Defect::DeleteChecksFirst => return Ok(Some(ids())),
+            Defect::DeleteFreesTheId => *self.deleted.lock().unwrap() = Some(group_id),
+            Defect::DeleteKeepsTheMembers => {
+                for member in &members {
+                    self.inner.set(group_id, member.user_id, member.role).await?;
+                }
+            }
+            _ => {}
+        }
+        Ok(deleted)
     }
 
     async fn get(&self, ids: &[GroupId]) -> Result<Vec<Group>, StoreError> {

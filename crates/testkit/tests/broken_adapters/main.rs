@@ -10,15 +10,21 @@
     reason = "a failed check ends the test"
 )]
 
+mod accounts;
 mod clock;
+mod credentials;
 mod group_log;
+mod group_log_changes;
 mod group_log_guards;
 mod group_log_races;
 mod groups;
 mod memberships;
+mod outbox;
 mod racing;
+mod read_marks;
 mod rewriting;
 mod token_verifier;
+mod upkeep;
 mod users;
 
 use std::time::Duration;

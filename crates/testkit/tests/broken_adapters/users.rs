@@ -45,6 +45,16 @@ enum Defect {
     NamesAreTrimmed,
     IdsAreCut,
     LockIsLeft,
+    RevokeNeedsAKnownUser,
+    LastRevocationCounts,
+    UpsertForgetsRevocations,
+    EraseKeepsTheTokenName,
+    EraseMakesKnown,
+    EraseTellsOfTheFirstOnly,
+    ProvisionRevives,
+    UpsertRevivesNobody,
+    UpsertRevivesOldTokens,
+    EraseKeepsTheUsername,
 }
 
 /// Keeps profiles itself, so that each rule can be broken alone.
@@ -106,6 +116,21 @@ caught! {
         broken(Defect::ProvisionFailsWhereKnown);
     an_abandoned_change_keeps_its_lock: users::an_abandoned_change_stops_no_other,
         broken(Defect::LockIsLeft);
+    a_stranger_is_not_revoked: users::revoke_makes_a_user_known, broken(Defect::RevokeNeedsAKnownUser);
+    the_last_revocation_counts: users::a_revocation_is_never_an_earlier_one,
+        broken(Defect::LastRevocationCounts);
+    a_name_brings_tokens_back: users::a_revocation_outlives_other_changes,
+        broken(Defect::UpsertForgetsRevocations);
+    an_erased_user_keeps_a_name: users::erase_leaves_nothing_but_the_id, broken(Defect::EraseKeepsTheTokenName);
+    an_erasure_makes_known: users::an_unknown_user_is_not_erased, broken(Defect::EraseMakesKnown);
+    an_erased_user_is_unknown: users::erasing_again_is_harmless, broken(Defect::EraseTellsOfTheFirstOnly);
+    a_token_revives_a_user: users::provision_leaves_an_erased_user_erased, broken(Defect::ProvisionRevives);
+    an_erased_user_stays_erased: users::upsert_makes_an_erased_user_one_like_any_other,
+        broken(Defect::UpsertRevivesNobody);
+    old_tokens_come_back_with_the_user: users::upsert_makes_an_erased_user_one_like_any_other,
+        broken(Defect::UpsertRevivesOldTokens);
+    an_erased_user_keeps_the_username: users::the_username_of_an_erased_user_is_free,
+        broken(Defect::EraseKeepsTheUsername);
 }
 
 impl Broken {
@@ -169,6 +194,7 @@ impl Users for Broken {
         username: Option<&Username>,
     ) -> Result<UpsertOutcome, StoreError> {
         let before = self.known(user_id).await;
+        let was_erased = before.as_ref().is_some_and(|before| before.erased);
         let mut changed_name = display_name.clone();
         let mut changed_id = user_id;
         match self.defect {
@@ -217,6 +243,14 @@ impl Users for Broken {
                 after.token_name = None;
                 self.write(after).await;
             }
+            (Defect::UpsertForgetsRevocations | Defect::UpsertRevivesOldTokens, _) => {
+                after.revoked_up_to = None;
+                self.write(after).await;
+            }
+            (Defect::UpsertRevivesNobody, _) if was_erased => {
+                after.erased = true;
+                self.write(after).await;
+            }
             (Defect::OldUsernameStaysTaken, Some(old)) if Some(&old) != username => {
                 // Somebody else keeps it.
                 let keeper = UserId::new(999_999).unwrap();
@@ -254,15 +288,48 @@ impl Users for Broken {
                 profile.token_name = token_name.cloned();
                 self.write(profile.clone()).await;
             }
+            Defect::ProvisionRevives if profile.erased => {
+                profile.erased = false;
+                self.write(profile.clone()).await;
+            }
             _ => {}
         }
         Ok(profile)
     }
     async fn revoke(&self, user_id: UserId, up_to: Timestamp) -> Result<(), StoreError> {
-        self.inner.revoke(user_id, up_to).await
+        if self.defect == Defect::RevokeNeedsAKnownUser && self.known(user_id).await.is_none() {
+            return Ok(());
+        }
+        self.inner.revoke(user_id, up_to).await?;
+        if self.defect == Defect::LastRevocationCounts {
+            let mut after = self.known(user_id).await.unwrap();
+            after.revoked_up_to = Some(up_to);
+            self.write(after).await;
+        }
+        Ok(())
     }
 
     async fn erase(&self, user_id: UserId, at: Timestamp) -> Result<bool, StoreError> {
-        self.inner.erase(user_id, at).await
+        let before = self.known(user_id).await;
+        if self.defect == Defect::EraseMakesKnown {
+            self.inner.provision(user_id, None).await?;
+        }
+        let erased = self.inner.erase(user_id, at).await?;
+        let Some(before) = before else { return Ok(erased) };
+        match (self.defect, before.username) {
+            (Defect::EraseTellsOfTheFirstOnly, _) => return Ok(!before.erased),
+            (Defect::EraseKeepsTheTokenName, _) => {
+                let mut after = self.known(user_id).await.unwrap();
+                after.token_name = before.token_name;
+                self.write(after).await;
+            }
+            (Defect::EraseKeepsTheUsername, Some(username)) => {
+                let keeper = UserId::new(999_999).unwrap();
+                let name = DisplayName::new("x").unwrap();
+                self.inner.upsert(keeper, &name, Some(&username)).await?;
+            }
+            _ => {}
+        }
+        Ok(erased)
     }
 }
