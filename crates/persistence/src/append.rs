@@ -171,7 +171,10 @@ impl<L: Ledger> Appender<L> {
                 content,
                 key_epoch,
             } => self.edit((group_id, target_seq), actor_id, content, key_epoch),
-            NewBody::DeleteMessage { target_seq, of_others } => {
+            NewBody::DeleteMessage {
+                target_seq,
+                of_others,
+            } => {
                 let may_others = self.may_others(group_id, actor_id, of_others, guard)?;
                 self.delete((group_id, target_seq), actor_id, may_others)
             }
@@ -194,8 +197,7 @@ impl<L: Ledger> Appender<L> {
                     reason,
                     actor_id,
                 };
-                let answer =
-                    self.change_member((group_id, user_id), None, MemberLimits::default(), guard)?;
+                let answer = self.change_member((group_id, user_id), None, MemberLimits::default(), guard)?;
                 Ok(answer.map_or(Decision::Append(body), Decision::Answer))
             }
         }
@@ -374,9 +376,7 @@ impl<L: Ledger> Appender<L> {
     fn target(&mut self, place: (GroupId, Seq)) -> Result<Option<&Target>, Failure> {
         let target = match self.targets.entry(place) {
             hash_map::Entry::Occupied(known) => known.into_mut(),
-            hash_map::Entry::Vacant(unknown) => {
-                unknown.insert(self.ledger.target(place.0, place.1)?)
-            }
+            hash_map::Entry::Vacant(unknown) => unknown.insert(self.ledger.target(place.0, place.1)?),
         };
         Ok(target.as_ref())
     }
@@ -397,8 +397,7 @@ fn aim(entry: &NewEntry) -> Option<(GroupId, Seq)> {
 fn repetition(before: Entry, entry: &Entry) -> Result<Appended, RefusedEntry> {
     let same = match (before.message(), entry.message()) {
         (Some(before), Some(now)) => {
-            before.content.is_none()
-                || (before.content == now.content && before.key_epoch == now.key_epoch)
+            before.content.is_none() || (before.content == now.content && before.key_epoch == now.key_epoch)
         }
         _ => false,
     };

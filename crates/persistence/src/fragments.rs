@@ -90,6 +90,16 @@ pub(crate) fn all_groups() -> _ {
     groups::table.order(groups::id.asc())
 }
 
+/// How many entries the groups have that exist.
+#[cfg(all(feature = "sqlite", feature = "postgres"))]
+#[auto_type]
+pub(crate) fn stored_entries() -> _ {
+    entries::table
+        .inner_join(groups::table.on(groups::id.eq(entries::group_id)))
+        .filter(groups::deleted_at.is_null())
+        .count()
+}
+
 /// A user.
 #[auto_type]
 pub(crate) fn user(user_id: i64) -> _ {

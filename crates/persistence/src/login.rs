@@ -1,9 +1,6 @@
 //! What becomes of a refresh, on any store.
 
-use sealroom_domain::{
-    LoginId, Timestamp, UserId,
-    ports::Refreshed,
-};
+use sealroom_domain::{LoginId, Timestamp, UserId, ports::Refreshed};
 
 use crate::{error::Inconsistency, rows};
 

@@ -109,4 +109,5 @@ table! {
     }
 }
 
+allow_tables_to_appear_in_same_query!(entries, groups);
 allow_tables_to_appear_in_same_query!(logins, refresh_tokens);

@@ -145,12 +145,19 @@ impl Trimmer {
 
     /// Plans a group. `young` is the first place of its question's that is not too old, where there is one; `None` where
     /// nothing was asked, or all of them are. `false` where the step has no room for the next group.
-    pub(crate) fn plan(&mut self, row: &TrimRow, asked: Option<AgeQuestion>, young: Option<i64>) -> Result<bool, Failure> {
+    pub(crate) fn plan(
+        &mut self,
+        row: &TrimRow,
+        asked: Option<AgeQuestion>,
+        young: Option<i64>,
+    ) -> Result<bool, Failure> {
         let group_id = rows::group_id("groups", "id", row.id)?;
         let wanted = if row.deleted_at.is_some() {
             row.head
         } else {
-            let by_age = asked.map_or(0, |asked| young.map_or(asked.high, |young| young.saturating_sub(1)));
+            let by_age = asked.map_or(0, |asked| {
+                young.map_or(asked.high, |young| young.saturating_sub(1))
+            });
             row.beyond_count(self.rule(row)).max(by_age).min(row.last())
         };
         let high = wanted.min(row.first.saturating_add(self.free - 1));

@@ -9,39 +9,41 @@ use std::{collections::HashMap, error::Error, time::Duration};
 
 use diesel::QueryResult;
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
-use futures_util::future::{try_join, try_join5};
+use futures_util::future::{try_join, try_join3, try_join5};
 use sealroom_domain::{
-    Entry, GroupId, Seq,
+    Entry, EntryBody, GroupId, Seq,
     ports::{Appended, NewEntry},
 };
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    facts::{Facts, Questions, Writes},
+    facts::{Answers, Facts, Questions, Writes},
     pool::Pool,
-    statements::{AtPlaces, Commit, InsertEntries, LockGroups},
+    statements::{AtPlaces, Commit, InsertEntries, LockGroups, PutIntoOutbox},
 };
 use crate::{
     append::{Appender, Outcomes},
     error::Failure,
+    outbox,
     rows::{EntryRow, NewEntryRow},
 };
 
 /// Between two questions for the outcome of a commit.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
 
-/// Appends a batch durably. Whoever calls bounds the time, to `patience`: a little before it is over, an outcome that
-/// is still not known is the failure that made it so.
+/// Appends a batch durably, and puts its entries into the outbox where there is one. Whoever calls bounds the time, to
+/// `patience`: a little before it is over, an outcome that is still not known is the failure that made it so.
 pub(super) async fn append(
     writers: Pool,
     batch: Vec<NewEntry>,
+    has_outbox: bool,
     patience: Duration,
 ) -> Result<Outcomes, Failure> {
     let end = Instant::now() + patience.saturating_sub(ASK_AGAIN);
     let lease = writers.lease().await?;
     let questions = Questions::of(&batch);
     let groups = questions.groups.clone();
-    let (outcomes, changes) = decide(begin_and_ask(&lease, questions).await?, batch)?;
+    let (outcomes, changes) = decide(begin_and_ask(&lease, questions).await?, batch, has_outbox)?;
     match write_and_commit(&lease, &outcomes, changes).await {
         Ok(()) => {
             lease.done();
@@ -62,9 +64,10 @@ pub(super) async fn append(
 pub(super) async fn append_inside(
     conn: &AsyncPgConnection,
     batch: Vec<NewEntry>,
+    has_outbox: bool,
 ) -> Result<Outcomes, Failure> {
     let facts = ask(conn, Questions::of(&batch)).await?;
-    let (outcomes, writes) = decide(facts, batch)?;
+    let (outcomes, writes) = decide(facts, batch, has_outbox)?;
     write(conn, &outcomes, writes).await?;
     Ok(outcomes)
 }
@@ -81,11 +84,19 @@ pub(super) async fn rehearse(conn: &AsyncPgConnection) -> Result<(), Failure> {
     Ok(())
 }
 
-fn decide(facts: Facts, batch: Vec<NewEntry>) -> Result<(Outcomes, Writes), Failure> {
+fn decide(facts: Facts, batch: Vec<NewEntry>, has_outbox: bool) -> Result<(Outcomes, Writes), Failure> {
     let mut appender = Appender::new(facts);
     let outcomes = appender.entries(batch)?;
     let (facts, heads) = appender.finish();
-    Ok((outcomes, facts.writes(heads)))
+    let mut writes = facts.writes(heads);
+    if has_outbox {
+        let (groups, seqs): (Vec<i64>, Vec<i64>) = appended(&outcomes)
+            .filter(|entry| outbox::takes(entry))
+            .map(|entry| (entry.group_id.get(), entry.seq.get()))
+            .unzip();
+        writes.outbox = (!groups.is_empty()).then_some(PutIntoOutbox { groups, seqs });
+    }
+    Ok((outcomes, writes))
 }
 
 async fn begin_and_ask(conn: &AsyncPgConnection, questions: Questions) -> Result<Facts, Failure> {
@@ -100,27 +111,56 @@ async fn ask(conn: &AsyncPgConnection, questions: Questions) -> Result<Facts, Fa
     let lock = LockGroups {
         ids: questions.groups,
     };
-    let (heads, roles, owners, repeated, message_ids) = try_join5(
-        lock.load::<(i64, i64)>(&mut &*conn),
-        if_asked(
-            questions
-                .roles
-                .map(|asked| asked.load::<(i64, i64, String)>(&mut &*conn)),
-        ),
-        if_asked(
-            questions
-                .owners
-                .map(|asked| asked.load::<(i64, i64)>(&mut &*conn)),
-        ),
-        if_asked(
-            questions
-                .client_ids
-                .map(|asked| asked.load::<EntryRow>(&mut &*conn)),
-        ),
-        if_asked(questions.message_ids.map(|asked| asked.load::<i64>(&mut &*conn))),
-    )
-    .await?;
-    Facts::new(heads, roles, owners, repeated, message_ids)
+    let (places, last_changes) = questions.targets.unzip();
+    let (lock_users, memberships) = questions.memberships.unzip();
+    // Of joined futures each is polled, and so sends, after the one before it: the locks come first.
+    let ((heads, roles, owners, repeated, message_ids), (targets, changes), (_, members, memberships)) =
+        try_join3(
+            try_join5(
+                lock.load::<(i64, i64)>(&mut &*conn),
+                if_asked(
+                    questions
+                        .roles
+                        .map(|asked| asked.load::<(i64, i64, String)>(&mut &*conn)),
+                ),
+                if_asked(
+                    questions
+                        .owners
+                        .map(|asked| asked.load::<(i64, i64)>(&mut &*conn)),
+                ),
+                if_asked(
+                    questions
+                        .client_ids
+                        .map(|asked| asked.load::<EntryRow>(&mut &*conn)),
+                ),
+                if_asked(questions.message_ids.map(|asked| asked.load::<i64>(&mut &*conn))),
+            ),
+            try_join(
+                if_asked(places.map(|asked| asked.load::<EntryRow>(&mut &*conn))),
+                if_asked(last_changes.map(|asked| asked.load::<EntryRow>(&mut &*conn))),
+            ),
+            try_join3(
+                if_asked(lock_users.map(|lock| lock.load::<i64>(&mut &*conn))),
+                if_asked(
+                    questions
+                        .members
+                        .map(|asked| asked.load::<(i64, i64)>(&mut &*conn)),
+                ),
+                if_asked(memberships.map(|asked| asked.load::<(i64, i64)>(&mut &*conn))),
+            ),
+        )
+        .await?;
+    Facts::new(Answers {
+        heads,
+        roles,
+        owners,
+        repeated,
+        message_ids,
+        targets,
+        changes,
+        members,
+        memberships,
+    })
 }
 
 async fn write_and_commit(conn: &AsyncPgConnection, outcomes: &Outcomes, writes: Writes) -> QueryResult<()> {
@@ -132,14 +172,19 @@ async fn write(conn: &AsyncPgConnection, outcomes: &Outcomes, writes: Writes) ->
     let mut insert = InsertEntries::default();
     insert.extend(appended(outcomes).map(NewEntryRow::from));
     let insert = (!insert.is_empty()).then_some(insert);
-    try_join5(
+    let rows = try_join5(
         if_any(insert.map(|entries| entries.execute(&mut &*conn))),
         if_any(writes.heads.map(|heads| heads.execute(&mut &*conn))),
         if_any(writes.users.map(|users| users.execute(&mut &*conn))),
         if_any(writes.members.map(|members| members.execute(&mut &*conn))),
         if_any(writes.gone.map(|gone| gone.execute(&mut &*conn))),
-    )
-    .await?;
+    );
+    // Behind the inserts: an entry of this batch may lose its content too.
+    let contents = try_join(
+        if_any(writes.cleared.map(|cleared| cleared.execute(&mut &*conn))),
+        if_any(writes.outbox.map(|items| items.execute(&mut &*conn))),
+    );
+    try_join(rows, contents).await?;
     Ok(())
 }
 
@@ -189,10 +234,24 @@ async fn is_stored(writers: &Pool, groups: &[i64], outcomes: &Outcomes) -> Resul
     Ok(stored > 0 && stored == ours.len())
 }
 
-/// A message is known by its id, whatever became of its content since; another entry by all that it says.
+/// A message is known by its id and an edit by its moment, whatever became of their content since; another entry by all
+/// that it says.
 fn is_same(ours: &Entry, found: &Entry) -> bool {
-    match (ours.message(), found.message()) {
-        (Some(ours), Some(found)) => ours.id == found.id,
+    match (&ours.body, &found.body) {
+        (EntryBody::Message(ours), EntryBody::Message(found)) => ours.id == found.id,
+        (
+            EntryBody::MessageEdited {
+                target_seq, actor_id, ..
+            },
+            EntryBody::MessageEdited {
+                target_seq: found_target,
+                actor_id: found_actor,
+                content,
+                ..
+            },
+        ) if content.is_none() => {
+            ours.at == found.at && target_seq == found_target && actor_id == found_actor
+        }
         _ => ours == found,
     }
 }

@@ -3,17 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sealroom_domain::{
-    ClientMessageId, Entry, GroupId, MessageId, Role, UserId,
-    ports::{Guard, NewBody, NewEntry},
+    ClientMessageId, Entry, EntryBody, GroupId, MessageId, Role, Seq, UserId,
+    ports::{Guard, MemberLimits, NewBody, NewEntry, OfOthers},
 };
 
 use super::statements::{
-    ByClientMessageIds, KnowUsers, Owners, RemoveMembers, Roles, SetHeads, SetMembers, TakeMessageIds,
+    AtPlaces, ByClientMessageIds, ClearContents, CountGroups, CountMembers, KnowUsers, LastChanges,
+    LockUsers, Owners, PutIntoOutbox, RemoveMembers, Roles, SetHeads, SetMembers, TakeMessageIds,
 };
 use crate::{
     append::{Ledger, RoleChange},
     error::{Failure, Inconsistency},
     rows::{self, EntryRow},
+    target::Target,
 };
 
 /// The questions of a batch; `None` where it has nothing to ask.
@@ -25,49 +27,103 @@ pub(super) struct Questions {
     pub(super) owners: Option<Owners>,
     pub(super) client_ids: Option<ByClientMessageIds>,
     pub(super) message_ids: Option<TakeMessageIds>,
+    /// The messages that are to be edited or deleted, and the last changes of them.
+    pub(super) targets: Option<(AtPlaces, LastChanges)>,
+    pub(super) members: Option<CountMembers>,
+    /// Asked under the lock of the users.
+    pub(super) memberships: Option<(LockUsers, CountGroups)>,
+}
+
+/// What the entries of a batch are about, each once and ascending.
+#[derive(Debug, Default)]
+struct Subjects {
+    groups: BTreeSet<i64>,
+    pairs: BTreeSet<(i64, i64)>,
+    /// Groups whose owners are counted, whose members are, and users whose groups are.
+    owned: BTreeSet<i64>,
+    filled: BTreeSet<i64>,
+    joining: BTreeSet<i64>,
+    targets: BTreeSet<(i64, i64)>,
+    client_ids: ByClientMessageIds,
+    messages: i64,
+}
+
+impl Subjects {
+    fn add(&mut self, entry: &NewEntry) {
+        let (group_id, actor_id) = (entry.group_id.get(), entry.actor_id.get());
+        let is_kept = matches!(entry.guard, Guard::Kept { .. });
+        self.groups.insert(group_id);
+        if let Guard::Kept {
+            actor_role: Some(_), ..
+        } = entry.guard
+        {
+            self.pairs.insert((group_id, actor_id));
+        }
+        match &entry.body {
+            NewBody::Message {
+                client_message_id, ..
+            } => {
+                self.messages = self.messages.saturating_add(1);
+                if let Some(id) = client_message_id {
+                    self.client_ids.groups.push(group_id);
+                    self.client_ids.senders.push(actor_id);
+                    self.client_ids.client_ids.push(id.as_str().to_owned());
+                }
+            }
+            NewBody::EditMessage { target_seq, .. } => {
+                self.targets.insert((group_id, target_seq.get()));
+            }
+            NewBody::DeleteMessage {
+                target_seq,
+                of_others,
+            } => {
+                self.targets.insert((group_id, target_seq.get()));
+                if is_kept && matches!(of_others, OfOthers::FromRole(_)) {
+                    self.pairs.insert((group_id, actor_id));
+                }
+            }
+            NewBody::SetMember { user_id, limits, .. } if is_kept => {
+                self.add_member(group_id, user_id.get(), *limits);
+            }
+            NewBody::RemoveMember { user_id, .. } if is_kept => {
+                self.add_member(group_id, user_id.get(), MemberLimits::default());
+            }
+            NewBody::SetMember { .. } | NewBody::RemoveMember { .. } => {}
+        }
+    }
+
+    fn add_member(&mut self, group_id: i64, user_id: i64, limits: MemberLimits) {
+        self.pairs.insert((group_id, user_id));
+        self.owned.insert(group_id);
+        if limits.per_group.is_some() {
+            self.filled.insert(group_id);
+        }
+        if limits.per_user.is_some() {
+            self.joining.insert(user_id);
+        }
+    }
 }
 
 impl Questions {
     /// What the entries of a batch depend on.
     pub(super) fn of(batch: &[NewEntry]) -> Self {
-        let mut groups = BTreeSet::new();
-        let mut pairs = BTreeSet::new();
-        let mut owned = BTreeSet::new();
-        let mut client_ids = ByClientMessageIds::default();
-        let mut messages = 0_i64;
+        let mut subjects = Subjects::default();
         for entry in batch {
-            let group_id = entry.group_id.get();
-            groups.insert(group_id);
-            if let Guard::Kept { actor_role, .. } = entry.guard
-                && actor_role.is_some()
-            {
-                pairs.insert((group_id, entry.actor_id.get()));
-            }
-            match (&entry.body, entry.guard) {
-                (
-                    NewBody::Message {
-                        client_message_id, ..
-                    },
-                    _,
-                ) => {
-                    messages = messages.saturating_add(1);
-                    if let Some(id) = client_message_id {
-                        client_ids.groups.push(group_id);
-                        client_ids.senders.push(entry.actor_id.get());
-                        client_ids.client_ids.push(id.as_str().to_owned());
-                    }
-                }
-                (
-                    NewBody::SetMember { user_id, .. } | NewBody::RemoveMember { user_id, .. },
-                    Guard::Kept { .. },
-                ) => {
-                    pairs.insert((group_id, user_id.get()));
-                    owned.insert(group_id);
-                }
-                (NewBody::SetMember { .. } | NewBody::RemoveMember { .. }, Guard::Host) => {}
-            }
+            subjects.add(entry);
         }
+        let Subjects {
+            groups,
+            pairs,
+            owned,
+            filled,
+            joining,
+            targets,
+            client_ids,
+            messages,
+        } = subjects;
         let (pair_groups, pair_users): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
+        let (target_groups, target_seqs): (Vec<_>, Vec<_>) = targets.into_iter().unzip();
+        let joining: Vec<i64> = joining.into_iter().collect();
         Self {
             groups: groups.into_iter().collect(),
             roles: (!pair_groups.is_empty()).then_some(Roles {
@@ -79,6 +135,24 @@ impl Questions {
             }),
             client_ids: (!client_ids.groups.is_empty()).then_some(client_ids),
             message_ids: (messages > 0).then_some(TakeMessageIds { count: messages }),
+            targets: (!target_groups.is_empty()).then(|| {
+                let changes = LastChanges {
+                    groups: target_groups.clone(),
+                    seqs: target_seqs.clone(),
+                };
+                let places = AtPlaces {
+                    groups: target_groups,
+                    seqs: target_seqs,
+                };
+                (places, changes)
+            }),
+            members: (!filled.is_empty()).then(|| CountMembers {
+                groups: filled.into_iter().collect(),
+            }),
+            memberships: (!joining.is_empty()).then(|| {
+                let lock = LockUsers { ids: joining.clone() };
+                (lock, CountGroups { users: joining })
+            }),
         }
     }
 
@@ -90,39 +164,73 @@ impl Questions {
             owners: Some(Owners::default()),
             client_ids: Some(ByClientMessageIds::default()),
             message_ids: Some(TakeMessageIds::default()),
+            targets: Some(Default::default()),
+            members: Some(CountMembers::default()),
+            memberships: Some(Default::default()),
         }
     }
 }
 
-/// The answers, and the changes of memberships that the batch makes.
+/// What was answered, each list empty where nothing was asked.
+#[derive(Default)]
+pub(super) struct Answers {
+    pub(super) heads: Vec<(i64, i64)>,
+    pub(super) roles: Vec<(i64, i64, String)>,
+    pub(super) owners: Vec<(i64, i64)>,
+    pub(super) repeated: Vec<EntryRow>,
+    pub(super) message_ids: Vec<i64>,
+    pub(super) targets: Vec<EntryRow>,
+    pub(super) changes: Vec<EntryRow>,
+    pub(super) members: Vec<(i64, i64)>,
+    pub(super) memberships: Vec<(i64, i64)>,
+}
+
+/// The answers, and the changes of memberships and contents that the batch makes.
 #[derive(Debug)]
 pub(super) struct Facts {
     heads: HashMap<i64, i64>,
     roles: HashMap<(GroupId, UserId), Role>,
     owners: HashMap<GroupId, i64>,
+    members: HashMap<i64, i64>,
+    memberships: HashMap<i64, i64>,
     /// The messages that later ones may repeat, those of this batch among them.
     messages: HashMap<(GroupId, UserId, ClientMessageId), Entry>,
     /// The ids of the next messages, the next one last.
     message_ids: Vec<i64>,
+    /// The entries that are to be edited or deleted, and the last changes of them.
+    targets: HashMap<(GroupId, Seq), Entry>,
+    last_changes: HashMap<(GroupId, Seq), Entry>,
     changes: BTreeMap<(GroupId, UserId), Option<Role>>,
+    /// The messages that lose their content.
+    cleared: BTreeSet<(i64, i64)>,
 }
 
 impl Facts {
-    pub(super) fn new(
-        heads: Vec<(i64, i64)>,
-        roles: Vec<(i64, i64, String)>,
-        owners: Vec<(i64, i64)>,
-        repeated: Vec<EntryRow>,
-        mut message_ids: Vec<i64>,
-    ) -> Result<Self, Failure> {
+    pub(super) fn new(answers: Answers) -> Result<Self, Failure> {
+        let Answers {
+            heads,
+            roles,
+            owners,
+            repeated,
+            mut message_ids,
+            targets,
+            changes,
+            members,
+            memberships,
+        } = answers;
         message_ids.reverse();
         let mut facts = Self {
             heads: heads.into_iter().collect(),
             roles: HashMap::with_capacity(roles.len()),
             owners: HashMap::with_capacity(owners.len()),
+            members: members.into_iter().collect(),
+            memberships: memberships.into_iter().collect(),
             messages: HashMap::new(),
             message_ids,
+            targets: HashMap::with_capacity(targets.len()),
+            last_changes: HashMap::with_capacity(changes.len()),
             changes: BTreeMap::new(),
+            cleared: BTreeSet::new(),
         };
         for (group_id, user_id, role) in roles {
             let pair = (
@@ -137,6 +245,18 @@ impl Facts {
         }
         for row in repeated {
             facts.remember(&Entry::try_from(row)?);
+        }
+        for row in targets {
+            let entry = Entry::try_from(row)?;
+            facts.targets.insert((entry.group_id, entry.seq), entry);
+        }
+        for row in changes {
+            let entry = Entry::try_from(row)?;
+            if let EntryBody::MessageEdited { target_seq, .. }
+            | EntryBody::MessageDeleted { target_seq, .. } = entry.body
+            {
+                facts.last_changes.insert((entry.group_id, target_seq), entry);
+            }
         }
         Ok(facts)
     }
@@ -170,6 +290,10 @@ impl Facts {
                 ids: users.into_iter().collect(),
             });
         }
+        if !self.cleared.is_empty() {
+            let (groups, seqs) = self.cleared.into_iter().unzip();
+            writes.cleared = Some(ClearContents { groups, seqs });
+        }
         writes
     }
 
@@ -194,6 +318,22 @@ impl Ledger for Facts {
 
     fn owners(&mut self, group_id: GroupId) -> Result<i64, Failure> {
         Ok(self.owners.get(&group_id).copied().unwrap_or(0))
+    }
+
+    fn members(&mut self, group_id: GroupId) -> Result<i64, Failure> {
+        Ok(self.members.get(&group_id.get()).copied().unwrap_or(0))
+    }
+
+    fn memberships(&mut self, user_id: UserId) -> Result<i64, Failure> {
+        Ok(self.memberships.get(&user_id.get()).copied().unwrap_or(0))
+    }
+
+    fn target(&mut self, group_id: GroupId, seq: Seq) -> Result<Option<Target>, Failure> {
+        let place = (group_id, seq);
+        let Some(message) = self.targets.remove(&place) else {
+            return Ok(None);
+        };
+        Ok(Target::new(message, self.last_changes.remove(&place)))
     }
 
     fn next_message_id(&mut self) -> Result<MessageId, Failure> {
@@ -221,7 +361,29 @@ impl Ledger for Facts {
         })
     }
 
+    fn clear(&mut self, entry: &Entry) -> Result<(), Failure> {
+        self.cleared.insert((entry.group_id.get(), entry.seq.get()));
+        // What repeats it later in the batch is answered it as it is now.
+        if let Some(message) = entry.message()
+            && let Some(id) = &message.client_message_id
+            && let Some(known) = self
+                .messages
+                .get_mut(&(entry.group_id, message.sender_id, id.clone()))
+            && let EntryBody::Message(message) = &mut known.body
+        {
+            message.content = None;
+        }
+        Ok(())
+    }
+
     fn set_role(&mut self, group_id: GroupId, user_id: UserId, change: RoleChange) -> Result<(), Failure> {
+        let more = i64::from(change.after.is_some()) - i64::from(change.before.is_some());
+        for count in [
+            self.members.entry(group_id.get()).or_insert(0),
+            self.memberships.entry(user_id.get()).or_insert(0),
+        ] {
+            *count = count.saturating_add(more);
+        }
         let owners = self.owners.entry(group_id).or_insert(0);
         if change.before == Some(Role::Owner) {
             *owners = owners.saturating_sub(1);
@@ -241,6 +403,8 @@ pub(super) struct Writes {
     pub(super) users: Option<KnowUsers>,
     pub(super) members: Option<SetMembers>,
     pub(super) gone: Option<RemoveMembers>,
+    pub(super) cleared: Option<ClearContents>,
+    pub(super) outbox: Option<PutIntoOutbox>,
 }
 
 impl Writes {
@@ -251,6 +415,8 @@ impl Writes {
             users: Some(KnowUsers::default()),
             members: Some(SetMembers::default()),
             gone: Some(RemoveMembers::default()),
+            cleared: Some(ClearContents::default()),
+            outbox: Some(PutIntoOutbox::default()),
         }
     }
 }

@@ -1,29 +1,37 @@
 //! Groups.
 
 use async_trait::async_trait;
-use diesel::{ExpressionMethods, QueryDsl, SelectableHelper};
+use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, SelectableHelper};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use sealroom_domain::{
-    Entry, GroupId, GroupName, Timestamp,
-    ports::{Group, Groups, NewGroup, StoreError},
+    Entry, GroupId, GroupName, Timestamp, UserId,
+    ports::{Group, GroupChange, Groups, NewGroup, RefusedEntry, StoreError},
 };
 
-use super::{PostgresStore, append, lists, statements::Commit};
+use super::{PostgresStore, append, lists, statements::Commit, upkeep};
 use crate::{
     error::Failure,
     founding, fragments,
-    rows::{self, GroupRow},
-    schema::{groups, meta},
+    rows::{self, GroupChanges, GroupRow},
+    schema::{groups, members, meta, outbox, read_marks},
 };
 
 #[async_trait]
 impl Groups for PostgresStore {
-    async fn create(&self, group: NewGroup) -> Result<(GroupId, Vec<Entry>), StoreError> {
+    async fn create(
+        &self,
+        group: NewGroup,
+    ) -> Result<Result<(GroupId, Vec<Entry>), RefusedEntry>, StoreError> {
+        let has_outbox = self.inner.options.outbox;
         self.call(|pools| async move {
             let mut lease = pools.writers.lease().await?;
             lease.batch_execute("BEGIN").await?;
-            let created = create(&mut lease, group).await?;
-            Commit {}.execute(&mut *lease).await?;
+            let created = create(&mut lease, group, has_outbox).await?;
+            if created.is_ok() {
+                Commit {}.execute(&mut *lease).await?;
+            } else {
+                lease.batch_execute("ROLLBACK").await?;
+            }
             lease.done();
             Ok(created)
         })
@@ -31,19 +39,58 @@ impl Groups for PostgresStore {
     }
 
     async fn put(&self, group_id: GroupId, name: &GroupName, at: Timestamp) -> Result<bool, StoreError> {
-        let name = name.clone();
+        // A deleted group with many entries that are still stored takes several steps; nobody sees those.
+        loop {
+            let name = name.clone();
+            let put = self
+                .call(|pools| async move {
+                    let mut lease = pools.writers.lease().await?;
+                    lease.batch_execute("BEGIN").await?;
+                    let put = put(&mut lease, group_id, &name, at).await?;
+                    Commit {}.execute(&mut *lease).await?;
+                    lease.done();
+                    Ok(put)
+                })
+                .await?;
+            if let Some(created) = put {
+                return Ok(created);
+            }
+        }
+    }
+
+    async fn update(&self, group_id: GroupId, change: GroupChange) -> Result<bool, StoreError> {
         self.call(|pools| async move {
             let mut lease = pools.writers.lease().await?;
-            let created = insert(&mut lease, group_id, &name, at).await?;
-            if !created {
-                diesel::update(groups::table)
-                    .filter(groups::id.eq(group_id.get()))
-                    .set(groups::name.eq(name.as_str()))
-                    .execute(&mut *lease)
-                    .await?;
-            }
+            let updated = match GroupChanges::new(&change) {
+                Some(changes) => {
+                    diesel::update(groups::table)
+                        .filter(groups::id.eq(group_id.get()))
+                        .filter(groups::deleted_at.is_null())
+                        .set(changes)
+                        .execute(&mut *lease)
+                        .await?
+                        > 0
+                }
+                None => fragments::bounds(group_id.get())
+                    .get_result::<(i64, i64)>(&mut *lease)
+                    .await
+                    .optional()?
+                    .is_some(),
+            };
             lease.done();
-            Ok(created)
+            Ok(updated)
+        })
+        .await
+    }
+
+    async fn delete(&self, group_id: GroupId, at: Timestamp) -> Result<Option<Vec<UserId>>, StoreError> {
+        self.call(|pools| async move {
+            let mut lease = pools.writers.lease().await?;
+            lease.batch_execute("BEGIN").await?;
+            let members = delete(&mut lease, group_id, at).await?;
+            Commit {}.execute(&mut *lease).await?;
+            lease.done();
+            Ok(members)
         })
         .await
     }
@@ -63,10 +110,94 @@ impl Groups for PostgresStore {
     }
 }
 
-async fn create(conn: &mut AsyncPgConnection, group: NewGroup) -> Result<(GroupId, Vec<Entry>), Failure> {
+async fn create(
+    conn: &mut AsyncPgConnection,
+    group: NewGroup,
+    has_outbox: bool,
+) -> Result<Result<(GroupId, Vec<Entry>), RefusedEntry>, Failure> {
     let group_id = take_group_id(conn, &group).await?;
-    let outcomes = append::append_inside(conn, founding::batch(group_id, &group)).await?;
-    Ok((group_id, founding::entries(outcomes)))
+    let outcomes = append::append_inside(conn, founding::batch(group_id, &group), has_outbox).await?;
+    Ok(founding::entries(outcomes).map(|entries| (group_id, entries)))
+}
+
+/// Whether the group was created; `None` where entries of the former group are still to be forgotten.
+async fn put(
+    conn: &mut AsyncPgConnection,
+    group_id: GroupId,
+    name: &GroupName,
+    at: Timestamp,
+) -> Result<Option<bool>, Failure> {
+    if insert(conn, group_id, name, at).await? {
+        return Ok(Some(true));
+    }
+    let group = groups::table.find(group_id.get());
+    let (head, first, deleted_at): (i64, i64, Option<i64>) = group
+        .select((groups::head_seq, groups::first_seq, groups::deleted_at))
+        .for_update()
+        .get_result(conn)
+        .await?;
+    if deleted_at.is_none() {
+        diesel::update(group)
+            .set(groups::name.eq(name.as_str()))
+            .execute(conn)
+            .await?;
+        return Ok(Some(false));
+    }
+    if let Some(cut) = founding::leftover(group_id.get(), first, head) {
+        upkeep::cut_all(conn, &[cut]).await?;
+        return Ok(None);
+    }
+    diesel::update(group)
+        .set((
+            groups::name.eq(name.as_str()),
+            groups::created_at.eq(at.as_micros()),
+            groups::deleted_at.eq(None::<i64>),
+        ))
+        .execute(conn)
+        .await?;
+    Ok(Some(true))
+}
+
+/// The lock keeps out appends and read marks: whoever comes later finds no group.
+async fn delete(
+    conn: &mut AsyncPgConnection,
+    group_id: GroupId,
+    at: Timestamp,
+) -> Result<Option<Vec<UserId>>, Failure> {
+    let group_id = group_id.get();
+    let found: Option<i64> = groups::table
+        .find(group_id)
+        .filter(groups::deleted_at.is_null())
+        .select(groups::id)
+        .for_update()
+        .get_result(conn)
+        .await
+        .optional()?;
+    if found.is_none() {
+        return Ok(None);
+    }
+    diesel::update(groups::table.find(group_id))
+        .set(founding::deleted(at))
+        .execute(conn)
+        .await?;
+    let members: Vec<(i64, String)> = fragments::members_of(group_id).load(conn).await?;
+    diesel::delete(members::table)
+        .filter(members::group_id.eq(group_id))
+        .execute(conn)
+        .await?;
+    diesel::delete(read_marks::table)
+        .filter(read_marks::group_id.eq(group_id))
+        .execute(conn)
+        .await?;
+    // Nobody hears of it any more. No index: an append would pay for it, and the outbox is short.
+    diesel::delete(outbox::table)
+        .filter(outbox::group_id.eq(group_id))
+        .execute(conn)
+        .await?;
+    let members = members
+        .iter()
+        .map(|(id, _)| rows::user_id("members", "user_id", *id));
+    Ok(Some(members.collect::<Result<_, _>>()?))
 }
 
 /// Inserts an empty group; `false` where there is one already.

@@ -9,6 +9,7 @@ use crate::schema::{groups, users};
 pub(super) fn groups_among(ids: Vec<i64>) -> _ {
     groups::table
         .filter(groups::id.eq_any(ids))
+        .filter(groups::deleted_at.is_null())
         .order(groups::id.asc())
 }
 
@@ -17,6 +18,7 @@ pub(super) fn groups_among(ids: Vec<i64>) -> _ {
 pub(super) fn heads_among(ids: Vec<i64>) -> _ {
     groups::table
         .filter(groups::id.eq_any(ids))
+        .filter(groups::deleted_at.is_null())
         .select((groups::id, groups::head_seq))
 }
 

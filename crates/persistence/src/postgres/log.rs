@@ -5,10 +5,10 @@ use diesel::{OptionalExtension, SelectableHelper, query_dsl::methods::SelectDsl}
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use sealroom_domain::{
     GroupId, LogId, Seq,
-    ports::{Appended, Cursor, GroupLog, NewEntry, Page, PageLimit, RefusedEntry, StoreError},
+    ports::{Appended, Cursor, GroupLog, MessagesPage, NewEntry, Page, PageLimit, RefusedEntry, StoreError},
 };
 
-use super::{PostgresStore, append, lists};
+use super::{PostgresStore, append, lists, messages};
 use crate::{
     error::Failure,
     fragments,
@@ -18,7 +18,7 @@ use crate::{
 
 /// Entries that are asked for at once: a page that its bytes end holds few of the longest, and the server sends all
 /// that it was asked for.
-const CHUNK: i64 = 128;
+pub(super) const CHUNK: i64 = 128;
 
 #[async_trait]
 impl GroupLog for PostgresStore {
@@ -31,7 +31,8 @@ impl GroupLog for PostgresStore {
             return Ok(Vec::new());
         }
         let patience = self.inner.options.call_timeout;
-        self.call(|pools| append::append(pools.writers, batch, patience))
+        let has_outbox = self.inner.options.outbox;
+        self.call(|pools| append::append(pools.writers, batch, has_outbox, patience))
             .await
     }
 
@@ -44,6 +45,21 @@ impl GroupLog for PostgresStore {
         self.call(|pools| async move {
             let mut lease = pools.readers.lease().await?;
             let page = page(&mut lease, group_id, cursor, limit).await?;
+            lease.done();
+            Ok(page)
+        })
+        .await
+    }
+
+    async fn messages(
+        &self,
+        group_id: GroupId,
+        cursor: Cursor,
+        limit: PageLimit,
+    ) -> Result<Option<MessagesPage>, StoreError> {
+        self.call(|pools| async move {
+            let lease = pools.readers.lease().await?;
+            let page = messages::messages(&lease, group_id, cursor, limit).await?;
             lease.done();
             Ok(page)
         })
@@ -70,19 +86,54 @@ impl GroupLog for PostgresStore {
     }
 }
 
-/// No transaction: entries up to a head that was read are there when they are read later.
+/// Times that a page is begun anew where its group's log was trimmed while it was read.
+const ATTEMPTS: usize = 4;
+
+/// No transaction: entries up to a head that was read are there when they are read later, unless the log was trimmed
+/// meanwhile. Then its first place has moved, and the page is begun anew.
 async fn page(
     conn: &mut AsyncPgConnection,
     group_id: GroupId,
     cursor: Cursor,
     limit: PageLimit,
 ) -> Result<Option<Page>, Failure> {
+    let mut known = bounds(conn, group_id).await?;
+    for _ in 1..ATTEMPTS {
+        let Some((head, first)) = known else {
+            return Ok(None);
+        };
+        let page = filled(conn, group_id, PageBuilder::new(cursor, limit, head, first)).await;
+        if !matches!(page, Err(Failure::Inconsistent(_))) {
+            return page.map(Some);
+        }
+        let now = bounds(conn, group_id).await?;
+        if now.map(|(_, first)| first) == Some(first) {
+            return page.map(Some);
+        }
+        known = now;
+    }
+    match known {
+        Some((head, first)) => filled(conn, group_id, PageBuilder::new(cursor, limit, head, first))
+            .await
+            .map(Some),
+        None => Ok(None),
+    }
+}
+
+/// `(head_seq, first_seq)` of a group that exists.
+async fn bounds(conn: &mut AsyncPgConnection, group_id: GroupId) -> Result<Option<(i64, i64)>, Failure> {
+    Ok(fragments::bounds(group_id.get())
+        .get_result(conn)
+        .await
+        .optional()?)
+}
+
+async fn filled(
+    conn: &mut AsyncPgConnection,
+    group_id: GroupId,
+    mut page: PageBuilder,
+) -> Result<Page, Failure> {
     let group = group_id.get();
-    let bounds = fragments::bounds(group).get_result(conn).await.optional()?;
-    let Some((head, first)) = bounds else {
-        return Ok(None);
-    };
-    let mut page = PageBuilder::new(cursor, limit, head, first);
     while let Some((low, high)) = page.rest() {
         let rows: Vec<EntryRow> = match page.direction() {
             Direction::Ascending => {
@@ -106,5 +157,5 @@ async fn page(
             }
         }
     }
-    page.finish().map(Some)
+    page.finish()
 }

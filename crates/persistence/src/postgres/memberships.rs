@@ -12,7 +12,7 @@ use sealroom_domain::{
 
 use super::{
     PostgresStore,
-    statements::{Commit, KnowUsers, Roles, SetMembers},
+    statements::{Commit, KnowUsers, LockGroups, Roles, SetMembers},
 };
 use crate::{fragments, rows, schema::members};
 
@@ -73,6 +73,14 @@ impl Memberships for PostgresStore {
         self.call(|pools| async move {
             let mut lease = pools.writers.lease().await?;
             lease.batch_execute("BEGIN").await?;
+            // A deleted group keeps its row, and nobody is its member.
+            let lock = LockGroups {
+                ids: vec![group_id.get()],
+            };
+            let found: Vec<(i64, i64)> = lock.load(&mut *lease).await?;
+            if found.is_empty() {
+                return Err(diesel::NotFound.into());
+            }
             let user = KnowUsers {
                 ids: vec![user_id.get()],
             };

@@ -3,6 +3,7 @@
 //! Some connections write, some read. Each call is a task of its own that ends by itself, so a caller that goes away
 //! leaves no transaction open, and each is bounded in time, also where the server accepts and stays silent.
 
+mod accounts;
 mod append;
 mod connection;
 #[cfg(feature = "sqlite")]
@@ -12,10 +13,14 @@ mod groups;
 mod lists;
 mod log;
 mod memberships;
+mod messages;
 mod migrate;
 mod options;
+mod outbox;
 mod pool;
+mod read_marks;
 mod statements;
+mod upkeep;
 mod users;
 
 use std::{
@@ -42,7 +47,7 @@ use crate::{
     schema::meta,
 };
 
-/// All four store ports on one PostgreSQL database. Cloning shares the connections.
+/// All store ports on one PostgreSQL database. Cloning shares the connections.
 ///
 /// Several stores, also of several processes and machines, may be open on one database.
 ///

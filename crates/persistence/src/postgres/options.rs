@@ -28,6 +28,8 @@ pub struct PostgresOptions {
     /// How long sent data may stay unacknowledged before the connection is given up (`TCP_USER_TIMEOUT`, RFC 5482);
     /// an idle connection is probed after as long (keep-alive). 10 s.
     pub tcp_user_timeout: Duration,
+    /// Whether appends put their entries into the outbox, from which somebody has to take them. `false`.
+    pub outbox: bool,
 }
 
 impl PostgresOptions {
@@ -43,6 +45,7 @@ impl PostgresOptions {
             call_timeout: Duration::from_millis(4300),
             connect_timeout: Duration::from_secs(2),
             tcp_user_timeout: Duration::from_secs(10),
+            outbox: false,
         }
     }
 

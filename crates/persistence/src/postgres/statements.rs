@@ -4,72 +4,26 @@
 //! connection is opened ([`super::append::rehearse`]).
 
 use diesel::{
-    QueryResult, Table,
-    expression::Expression,
+    QueryResult,
     pg::Pg,
-    query_builder::{AstPass, Query, QueryFragment, QueryId},
+    query_builder::{AstPass, QueryFragment, QueryId},
     sql_types::{Array, BigInt, Nullable, SmallInt, Text},
 };
 
-use crate::{rows::NewEntryRow, schema::entries};
+use crate::{
+    rows::NewEntryRow,
+    statement::{EntryColumns, statement},
+};
 
-/// The types of all columns of `entries`, in their order.
-type EntryColumns = <<entries::table as Table>::AllColumns as Expression>::SqlType;
-
-/// Defines a statement: its parameters with their types here and there, the types of its columns, and its text around
-/// the parameters.
-macro_rules! statement {
-    (
-        $(#[$doc:meta])*
-        $name:ident { $($parameter:ident: $rust:ty as $sql:ty),* $(,)? } -> $columns:ty =
-        $begin:literal $([$bound:ident] $text:literal)*
-    ) => {
-        $(#[$doc])*
-        #[derive(Debug, Default)]
-        pub(super) struct $name {
-            $(pub(super) $parameter: $rust,)*
-        }
-
-        impl $name {
-            $(
-                fn $parameter<'b>(&'b self, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-                    out.push_bind_param::<$sql, _>(&self.$parameter)
-                }
-            )*
-        }
-
-        impl QueryFragment<Pg> for $name {
-            fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-                out.push_sql($begin);
-                $(
-                    self.$bound(&mut out)?;
-                    out.push_sql($text);
-                )*
-                Ok(())
-            }
-        }
-
-        impl QueryId for $name {
-            type QueryId = Self;
-            const HAS_STATIC_QUERY_ID: bool = true;
-        }
-
-        impl Query for $name {
-            type SqlType = $columns;
-        }
-    };
-}
-#[cfg(feature = "sqlite")]
-pub(super) use statement;
-
-statement! {
-    /// `(id, head_seq)` of these groups, by ascending id, whose rows are locked in this order: two batches that want
-    /// the same groups never wait for each other in a circle. The heads are those after the locks were had.
+statement! { Pg:
+    /// `(id, head_seq)` of those of these groups that exist, by ascending id, whose rows are locked in this order: two
+    /// batches that want the same groups never wait for each other in a circle. The heads are those after the locks were
+    /// had.
     LockGroups { ids: Vec<i64> as Array<BigInt> } -> (BigInt, BigInt) =
-        "SELECT id, head_seq FROM groups WHERE id = ANY(" [ids] ") ORDER BY id FOR NO KEY UPDATE"
+        "SELECT id, head_seq FROM groups WHERE id = ANY(" [ids] ") AND deleted_at IS NULL ORDER BY id FOR NO KEY UPDATE"
 }
 
-statement! {
+statement! { Pg:
     /// `(group_id, user_id, role)` of those of these pairs that are members.
     Roles {
         groups: Vec<i64> as Array<BigInt>,
@@ -79,14 +33,68 @@ statement! {
          JOIN members m ON m.group_id = asked.group_id AND m.user_id = asked.user_id"
 }
 
-statement! {
+statement! { Pg:
     /// `(group_id, number)` of the owners of those of these groups that have any.
     Owners { groups: Vec<i64> as Array<BigInt> } -> (BigInt, BigInt) =
         "SELECT group_id, count(*) FROM members WHERE role = 'owner' AND group_id = ANY(" [groups] ") \
          GROUP BY group_id"
 }
 
-statement! {
+statement! { Pg:
+    /// Waits until nobody else counts the memberships of these users, and keeps others waiting until the commit: each
+    /// batch holds the locks of its own groups only, and a user may become a member of several at once.
+    LockUsers { ids: Vec<i64> as Array<BigInt> } -> BigInt =
+        "SELECT id FROM (SELECT id, pg_advisory_xact_lock(id) FROM UNNEST(" [ids] ") AS asked (id)) AS locked"
+}
+
+statement! { Pg:
+    /// `(group_id, number)` of the members of those of these groups that have any.
+    CountMembers { groups: Vec<i64> as Array<BigInt> } -> (BigInt, BigInt) =
+        "SELECT group_id, count(*) FROM members WHERE group_id = ANY(" [groups] ") GROUP BY group_id"
+}
+
+statement! { Pg:
+    /// `(user_id, number)` of the groups of those of these users that have any.
+    CountGroups { users: Vec<i64> as Array<BigInt> } -> (BigInt, BigInt) =
+        "SELECT user_id, count(*) FROM members WHERE user_id = ANY(" [users] ") GROUP BY user_id"
+}
+
+statement! { Pg:
+    /// The last edit, or the deletion, of those of these messages that have any.
+    LastChanges {
+        groups: Vec<i64> as Array<BigInt>,
+        seqs: Vec<i64> as Array<BigInt>,
+    } -> EntryColumns =
+        "SELECT c.group_id, c.seq, c.kind, c.at, c.actor_id, c.message_id, c.target_seq, c.user_id, c.role, c.reason, \
+         c.key_epoch, c.client_message_id, c.sender_name, c.content \
+         FROM UNNEST(" [groups] ", " [seqs] ") AS asked (group_id, seq) CROSS JOIN LATERAL (SELECT * FROM entries e \
+         WHERE e.group_id = asked.group_id AND e.target_seq = asked.seq AND e.target_seq IS NOT NULL \
+         ORDER BY e.seq DESC LIMIT 1) AS c"
+}
+
+statement! { Pg:
+    /// Removes the content of these messages and of all of their edits.
+    ClearContents {
+        groups: Vec<i64> as Array<BigInt>,
+        seqs: Vec<i64> as Array<BigInt>,
+    } -> () =
+        "UPDATE entries SET content = NULL FROM (\
+         SELECT m.group_id, m.seq FROM UNNEST(" [groups] ", " [seqs] ") AS m (group_id, seq) UNION ALL \
+         SELECT e.group_id, e.seq FROM UNNEST(" [groups] ", " [seqs] ") AS m (group_id, seq) \
+         JOIN entries e ON e.group_id = m.group_id AND e.target_seq = m.seq AND e.target_seq IS NOT NULL) AS gone \
+         WHERE entries.group_id = gone.group_id AND entries.seq = gone.seq"
+}
+
+statement! { Pg:
+    /// Puts entries into the outbox, in this order.
+    PutIntoOutbox {
+        groups: Vec<i64> as Array<BigInt>,
+        seqs: Vec<i64> as Array<BigInt>,
+    } -> () =
+        "INSERT INTO outbox (group_id, seq) SELECT * FROM UNNEST(" [groups] ", " [seqs] ")"
+}
+
+statement! { Pg:
     /// The messages that have one of these client ids.
     ByClientMessageIds {
         groups: Vec<i64> as Array<BigInt>,
@@ -100,7 +108,7 @@ statement! {
          AND e.client_message_id = asked.id AND e.client_message_id IS NOT NULL"
 }
 
-statement! {
+statement! { Pg:
     /// The entries at those of these places that the logs have.
     AtPlaces {
         groups: Vec<i64> as Array<BigInt>,
@@ -112,13 +120,13 @@ statement! {
          JOIN entries e ON e.group_id = asked.group_id AND e.seq = asked.seq"
 }
 
-statement! {
+statement! { Pg:
     /// As many ids for messages, ascending.
     TakeMessageIds { count: i64 as BigInt } -> BigInt =
         "SELECT nextval('message_ids') FROM generate_series(1, " [count] ")"
 }
 
-statement! {
+statement! { Pg:
     /// Moves the heads of these groups.
     SetHeads {
         ids: Vec<i64> as Array<BigInt>,
@@ -128,13 +136,13 @@ statement! {
          WHERE groups.id = moved.id"
 }
 
-statement! {
+statement! { Pg:
     /// Makes these users known, if they were not.
     KnowUsers { ids: Vec<i64> as Array<BigInt> } -> () =
         "INSERT INTO users (id) SELECT * FROM UNNEST(" [ids] ") ON CONFLICT DO NOTHING"
 }
 
-statement! {
+statement! { Pg:
     /// Makes these users members, or changes their roles.
     SetMembers {
         groups: Vec<i64> as Array<BigInt>,
@@ -146,7 +154,7 @@ statement! {
          ON CONFLICT (group_id, user_id) DO UPDATE SET role = EXCLUDED.role"
 }
 
-statement! {
+statement! { Pg:
     /// Ends these memberships.
     RemoveMembers {
         groups: Vec<i64> as Array<BigInt>,
@@ -156,7 +164,7 @@ statement! {
          WHERE members.group_id = gone.group_id AND members.user_id = gone.user_id"
 }
 
-statement! {
+statement! { Pg:
     /// Commits. Sent like the statements before it: a plain `COMMIT` goes another way through the driver and could
     /// overtake them.
     Commit {} -> () = "COMMIT"

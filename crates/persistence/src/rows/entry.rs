@@ -257,4 +257,3 @@ impl<'a> From<&'a Entry> for NewEntryRow<'a> {
         }
     }
 }
-

@@ -62,9 +62,10 @@ impl<'a> GroupChanges<'a> {
         }
         Some(Self {
             name: change.name.as_ref().map(GroupName::as_str),
-            retention_age: change
-                .retention
-                .map(|rule| rule.age.map(|age| i64::try_from(age.as_micros()).unwrap_or(i64::MAX))),
+            retention_age: change.retention.map(|rule| {
+                rule.age
+                    .map(|age| i64::try_from(age.as_micros()).unwrap_or(i64::MAX))
+            }),
             retention_count: change
                 .retention
                 .map(|rule| rule.count.map(|count| i64::try_from(count).unwrap_or(i64::MAX))),

@@ -1,9 +1,7 @@
 //! Accounts and logins.
 
 use async_trait::async_trait;
-use diesel::{
-    ExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl, SqliteConnection,
-};
+use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl, SqliteConnection};
 use sealroom_domain::{
     LoginId, Timestamp, TokenDigest, UserId, Username,
     ports::{Account, Accounts, NewAccount, NewRefreshToken, Refreshed, StoreError},

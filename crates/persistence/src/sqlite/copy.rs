@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use diesel::{
-    BoolExpressionMethods, ExpressionMethods, QueryDsl, RunQueryDsl, SelectableHelper, SqliteConnection,
-    connection::SimpleConnection, dsl::count_star,
+    OptionalExtension, QueryDsl, RunQueryDsl, SqliteConnection, connection::SimpleConnection,
+    dsl::count_star, sql_types::BigInt, sqlite::Sqlite,
 };
 use sealroom_domain::ports::StoreError;
 
@@ -14,16 +14,19 @@ use super::{
     pool::Pool,
 };
 use crate::{
-    copy::{Counts, LogRange},
+    copy::{Copied, Counters, Counts, LogRange},
     error::{Failure, OpenError},
     fragments,
     migrate::blocking,
-    rows::{MemberRow, UserRow},
-    schema::{entries, groups, members, meta, users},
+    schema::{accounts, groups, logins, members, meta, read_marks, refresh_tokens, users},
+    statement::statement,
 };
 
-/// Rows that are read at once.
-const PAGE: i64 = 4096;
+statement! { Sqlite:
+    /// The last id of a login that was given out; no row where none was.
+    LastLogin {} -> BigInt =
+        "SELECT seq FROM sqlite_sequence WHERE name = 'logins'"
+}
 
 /// The one connection that a copy reads its small tables with.
 pub(crate) struct CopySource {
@@ -53,7 +56,11 @@ impl CopySource {
                 users: number(users::table.select(count_star()).get_result(conn)?),
                 groups: number(groups::table.select(count_star()).get_result(conn)?),
                 members: number(members::table.select(count_star()).get_result(conn)?),
-                entries: number(entries::table.select(count_star()).get_result(conn)?),
+                read_marks: number(read_marks::table.select(count_star()).get_result(conn)?),
+                accounts: number(accounts::table.select(count_star()).get_result(conn)?),
+                logins: number(logins::table.select(count_star()).get_result(conn)?),
+                refresh_tokens: number(refresh_tokens::table.select(count_star()).get_result(conn)?),
+                entries: number(fragments::stored_entries().get_result(conn)?),
             })
         })
         .await
@@ -61,48 +68,31 @@ impl CopySource {
 
     /// All logs, by ascending group.
     pub(crate) async fn logs(&self) -> Result<Vec<LogRange>, StoreError> {
-        self.read(|conn| Ok(fragments::all_groups().load(conn)?)).await
-    }
-
-    /// The users after this id, with the last id; `None` where there are none.
-    pub(crate) async fn users(&self, after: i64) -> Result<Option<(Vec<UserRow>, i64)>, StoreError> {
-        self.read(move |conn| {
-            let rows: Vec<UserRow> = users::table
-                .filter(users::id.gt(after))
-                .order(users::id.asc())
-                .limit(PAGE)
-                .select(UserRow::as_select())
-                .load(conn)?;
-            Ok(rows.last().map(|last| last.id).map(|last| (rows, last)))
-        })
-        .await
-    }
-
-    /// The memberships after this pair, with the last pair; `None` where there are none.
-    pub(crate) async fn members(
-        &self,
-        after: (i64, i64),
-    ) -> Result<Option<(Vec<MemberRow>, (i64, i64))>, StoreError> {
-        self.read(move |conn| {
-            let (group_id, user_id) = after;
-            let same_group = members::group_id.eq(group_id).and(members::user_id.gt(user_id));
-            let rows: Vec<MemberRow> = members::table
-                .filter(members::group_id.gt(group_id).or(same_group))
-                .order((members::group_id.asc(), members::user_id.asc()))
-                .limit(PAGE)
-                .select(MemberRow::as_select())
-                .load(conn)?;
-            let last = rows.last().map(|last| (last.group_id, last.user_id));
-            Ok(last.map(|last| (rows, last)))
-        })
-        .await
-    }
-
-    /// `(next_group_id, next_message_id)`.
-    pub(crate) async fn counters(&self) -> Result<(i64, i64), StoreError> {
         self.read(|conn| {
-            let counters = meta::table.select((meta::next_group_id, meta::next_message_id));
-            Ok(counters.get_result(conn)?)
+            let logs: Vec<LogRange> = fragments::all_groups().load(conn)?;
+            Ok(logs.into_iter().map(LogRange::as_copied).collect())
+        })
+        .await
+    }
+
+    /// The next rows of a table, in their order; none where that was all.
+    pub(crate) async fn rows<R: Copied>(&self, after: R::Key) -> Result<Vec<R>, StoreError> {
+        self.read(move |conn| Ok(R::of_source(conn, after)?)).await
+    }
+
+    /// The numbers that are given out next.
+    pub(crate) async fn counters(&self) -> Result<Counters, StoreError> {
+        self.read(|conn| {
+            let counters =
+                meta::table.select((meta::next_group_id, meta::next_message_id, meta::next_user_id));
+            let (group_id, message_id, user_id) = counters.get_result(conn)?;
+            let last_login: Option<i64> = LastLogin {}.get_result(conn).optional()?;
+            Ok(Counters {
+                group_id,
+                message_id,
+                user_id,
+                login_id: last_login.unwrap_or(0).saturating_add(1),
+            })
         })
         .await
     }

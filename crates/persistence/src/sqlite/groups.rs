@@ -155,7 +155,9 @@ fn delete(
     diesel::delete(outbox::table)
         .filter(outbox::group_id.eq(group_id.get()))
         .execute(conn)?;
-    let members = members.iter().map(|(id, _)| rows::user_id("members", "user_id", *id));
+    let members = members
+        .iter()
+        .map(|(id, _)| rows::user_id("members", "user_id", *id));
     Ok(Some(members.collect::<Result<_, _>>()?))
 }
 

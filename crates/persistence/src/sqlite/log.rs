@@ -131,13 +131,11 @@ fn messages(
     match page.direction() {
         Direction::Ascending => fill_messages(
             &mut page,
-            MessagesAscending { group_id, low, high }
-                .load_iter::<MessageRow, DefaultLoadingMode>(conn)?,
+            MessagesAscending { group_id, low, high }.load_iter::<MessageRow, DefaultLoadingMode>(conn)?,
         )?,
         Direction::Descending => fill_messages(
             &mut page,
-            MessagesDescending { group_id, low, high }
-                .load_iter::<MessageRow, DefaultLoadingMode>(conn)?,
+            MessagesDescending { group_id, low, high }.load_iter::<MessageRow, DefaultLoadingMode>(conn)?,
         )?,
     }
     page.finish(head, first).map(Some)

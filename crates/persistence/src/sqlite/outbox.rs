@@ -48,11 +48,7 @@ impl Outbox for SqliteStore {
     }
 }
 
-fn pending(
-    conn: &mut SqliteConnection,
-    after: OutboxId,
-    limit: usize,
-) -> Result<Vec<OutboxItem>, Failure> {
+fn pending(conn: &mut SqliteConnection, after: OutboxId, limit: usize) -> Result<Vec<OutboxItem>, Failure> {
     let rows = OutboxBehind { after: after.0 }.load_iter::<OutboxRow, DefaultLoadingMode>(conn)?;
     rows.take(limit).map(|row| Ok(outbox::item(row?)?)).collect()
 }

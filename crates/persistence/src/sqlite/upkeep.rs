@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use diesel::{
-    ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, RunQueryDsl, SqliteConnection, connection::DefaultLoadingMode,
+    ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, RunQueryDsl, SqliteConnection,
+    connection::DefaultLoadingMode,
 };
 use sealroom_domain::{
     GroupId, Retention, Seq, Timestamp, UserId,

@@ -8,18 +8,18 @@ use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, dsl::count_star, up
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use sealroom_domain::{Entry, LogId, ports::StoreError};
 
-use self::statements::{PutGroups, PutMembers, PutUsers, SetNextMessageId};
+use self::statements::{ForgetBefore, PutGroups, SetNextLoginId, SetNextMessageId};
 use super::{
     PostgresStore, migrate,
     options::PostgresOptions,
     statements::{Commit, InsertEntries, SetHeads},
 };
 use crate::{
-    copy::{Counts, LogRange},
+    copy::{Copied, Counters, Counts, LogRange},
     error::OpenError,
     fragments, log_id,
-    rows::{MemberRow, NewEntryRow, UserRow},
-    schema::{entries, groups, members, meta, users},
+    rows::NewEntryRow,
+    schema::{accounts, entries, groups, logins, members, meta, read_marks, refresh_tokens, users},
 };
 
 /// Nobody waits for one call of a copy, and to count a large table takes its time.
@@ -64,22 +64,22 @@ impl CopyTarget {
         self.store
             .call(|pools| async move {
                 let mut lease = pools.readers.lease().await?;
+                let conn = &mut *lease;
                 let number = |count: i64| u64::try_from(count).unwrap_or(0);
                 let counts = Counts {
-                    users: number(users::table.select(count_star()).get_result(&mut *lease).await?),
-                    groups: number(groups::table.select(count_star()).get_result(&mut *lease).await?),
-                    members: number(
-                        members::table
+                    users: number(users::table.select(count_star()).get_result(conn).await?),
+                    groups: number(groups::table.select(count_star()).get_result(conn).await?),
+                    members: number(members::table.select(count_star()).get_result(conn).await?),
+                    read_marks: number(read_marks::table.select(count_star()).get_result(conn).await?),
+                    accounts: number(accounts::table.select(count_star()).get_result(conn).await?),
+                    logins: number(logins::table.select(count_star()).get_result(conn).await?),
+                    refresh_tokens: number(
+                        refresh_tokens::table
                             .select(count_star())
-                            .get_result(&mut *lease)
+                            .get_result(conn)
                             .await?,
                     ),
-                    entries: number(
-                        entries::table
-                            .select(count_star())
-                            .get_result(&mut *lease)
-                            .await?,
-                    ),
+                    entries: number(fragments::stored_entries().get_result(conn).await?),
                 };
                 lease.done();
                 Ok(counts)
@@ -92,9 +92,9 @@ impl CopyTarget {
         self.store
             .call(|pools| async move {
                 let mut lease = pools.readers.lease().await?;
-                let logs = fragments::all_groups().load(&mut *lease).await?;
+                let logs: Vec<LogRange> = fragments::all_groups().load(&mut *lease).await?;
                 lease.done();
-                Ok(logs)
+                Ok(logs.into_iter().map(LogRange::as_copied).collect())
             })
             .await
     }
@@ -128,17 +128,6 @@ impl CopyTarget {
             .await
     }
 
-    pub(crate) async fn put_users(&self, rows: Vec<UserRow>) -> Result<(), StoreError> {
-        let mut users = PutUsers::default();
-        for row in rows {
-            users.ids.push(row.id);
-            users.display_names.push(row.display_name);
-            users.token_names.push(row.token_name);
-            users.usernames.push(row.username);
-        }
-        self.execute(users).await
-    }
-
     /// The groups themselves; their heads stay where their logs end here.
     pub(crate) async fn put_groups(&self, logs: &[LogRange]) -> Result<(), StoreError> {
         let mut groups = PutGroups::default();
@@ -147,30 +136,78 @@ impl CopyTarget {
             groups.names.push(log.name.clone());
             groups.firsts.push(log.first);
             groups.times.push(log.created_at);
+            groups.deletions.push(log.deleted_at);
+            groups.ages.push(log.retention_age);
+            groups.counts.push(log.retention_count);
         }
-        self.execute(groups).await
+        let forget = ForgetBefore {
+            ids: groups.ids.clone(),
+            firsts: groups.firsts.clone(),
+        };
+        self.execute(groups).await?;
+        self.execute(forget).await
     }
 
-    pub(crate) async fn clear_members(&self) -> Result<(), StoreError> {
+    /// Removes what was copied of a log.
+    pub(crate) async fn forget_log(&self, log: &LogRange) -> Result<(), StoreError> {
+        let (group_id, before) = (log.group_id, log.first.saturating_sub(1));
         self.store
-            .call(|pools| async move {
+            .call(move |pools| async move {
                 let mut lease = pools.writers.lease().await?;
-                diesel::delete(members::table).execute(&mut *lease).await?;
+                lease.batch_execute("BEGIN").await?;
+                diesel::delete(entries::table)
+                    .filter(entries::group_id.eq(group_id))
+                    .execute(&mut *lease)
+                    .await?;
+                diesel::update(groups::table.find(group_id))
+                    .set(groups::head_seq.eq(before))
+                    .execute(&mut *lease)
+                    .await?;
+                Commit {}.execute(&mut *lease).await?;
                 lease.done();
                 Ok(())
             })
             .await
     }
 
-    pub(crate) async fn put_members(&self, rows: Vec<MemberRow>) -> Result<(), StoreError> {
-        let mut members = PutMembers::default();
-        for row in rows {
-            members.groups.push(row.group_id);
-            members.users.push(row.user_id);
-            members.roles.push(row.role);
-            members.reads.push(row.read_seq);
-        }
-        self.execute(members).await
+    /// Removes all rows but those of groups and entries.
+    pub(crate) async fn clear_rows(&self) -> Result<(), StoreError> {
+        self.store
+            .call(|pools| async move {
+                let mut lease = pools.writers.lease().await?;
+                diesel::delete(read_marks::table).execute(&mut *lease).await?;
+                diesel::delete(members::table).execute(&mut *lease).await?;
+                diesel::delete(refresh_tokens::table).execute(&mut *lease).await?;
+                diesel::delete(logins::table).execute(&mut *lease).await?;
+                diesel::delete(accounts::table).execute(&mut *lease).await?;
+                diesel::delete(users::table).execute(&mut *lease).await?;
+                lease.done();
+                Ok(())
+            })
+            .await
+    }
+
+    /// The next rows of a table, in their order; none where that was all.
+    pub(crate) async fn rows<R: Copied>(&self, after: R::Key) -> Result<Vec<R>, StoreError> {
+        self.store
+            .call(|pools| async move {
+                let mut lease = pools.readers.lease().await?;
+                let rows = R::of_target(&mut lease, after).await?;
+                lease.done();
+                Ok(rows)
+            })
+            .await
+    }
+
+    pub(crate) async fn put_rows<R: Copied>(&self, rows: Vec<R>) -> Result<(), StoreError> {
+        self.store
+            .call(|pools| async move {
+                let mut lease = pools.writers.lease().await?;
+                R::put(&mut lease, &rows).await?;
+                lease.done();
+                Ok(())
+            })
+            .await
     }
 
     /// Entries, and the heads to which they reach, all of it or nothing.
@@ -202,16 +239,24 @@ impl CopyTarget {
     }
 
     /// The numbers that are given out next.
-    pub(crate) async fn set_counters(&self, group_id: i64, message_id: i64) -> Result<(), StoreError> {
+    pub(crate) async fn set_counters(&self, next: Counters) -> Result<(), StoreError> {
         self.store
             .call(move |pools| async move {
                 let mut lease = pools.writers.lease().await?;
                 diesel::update(meta::table)
-                    .set(meta::next_group_id.eq(group_id))
+                    .set((
+                        meta::next_group_id.eq(next.group_id),
+                        meta::next_user_id.eq(next.user_id),
+                    ))
                     .execute(&mut *lease)
                     .await?;
-                let next = SetNextMessageId { next: message_id };
-                next.execute(&mut *lease).await?;
+                let message = SetNextMessageId {
+                    next: next.message_id,
+                };
+                message.execute(&mut *lease).await?;
+                SetNextLoginId { next: next.login_id }
+                    .execute(&mut *lease)
+                    .await?;
                 lease.done();
                 Ok(())
             })

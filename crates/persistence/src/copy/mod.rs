@@ -1,7 +1,11 @@
-//! Moves a deployment from an SQLite file to a PostgreSQL database.
+//! Moves a deployment from an SQLite file to a PostgreSQL database: everything that belongs to it, and neither leases,
+//! which belong to processes that do not run then, nor the outbox, which the old server delivers before it ends, nor
+//! entries of deleted groups.
 //!
 //! A copy is killed without harm: each part of it is a transaction, and the heads in the target say how far it came.
 //! Until it was verified, the target's log has a name under which no store opens it.
+
+mod tables;
 
 use std::fmt;
 
@@ -18,9 +22,11 @@ use crate::{
     error::{Inconsistency, OpenError},
     log_id::copying,
     postgres::CopyTarget,
-    rows::NewEntryRow,
+    rows::{AccountRow, LoginRow, MemberRow, NewEntryRow, ReadMarkRow, RefreshTokenRow, UserCopyRow},
     sqlite::CopySource,
 };
+
+pub(crate) use self::tables::Copied;
 
 /// Entries and bytes that are moved at once, at most.
 const BATCH: PageLimit = PageLimit {
@@ -83,7 +89,7 @@ pub struct CopyReport {
     pub log_id: LogId,
     /// Rows of each kind.
     pub counts: Counts,
-    /// SHA-256 over the hashes of all groups' logs, by ascending group; in hexadecimal.
+    /// SHA-256 over the hashes of all other tables and of all groups' logs, by ascending group; in hexadecimal.
     pub digest: String,
 }
 
@@ -92,11 +98,19 @@ pub struct CopyReport {
 pub struct Counts {
     /// Users that are known.
     pub users: u64,
-    /// Groups.
+    /// Groups, deleted ones among them.
     pub groups: u64,
     /// Memberships.
     pub members: u64,
-    /// Entries of all logs.
+    /// Read marks.
+    pub read_marks: u64,
+    /// Built-in accounts.
+    pub accounts: u64,
+    /// Logins of the built-in accounts.
+    pub logins: u64,
+    /// Refresh tokens of the logins.
+    pub refresh_tokens: u64,
+    /// Entries of the logs of all groups that exist.
     pub entries: u64,
 }
 
@@ -106,13 +120,27 @@ impl fmt::Display for Counts {
             users,
             groups,
             members,
+            read_marks,
+            accounts,
+            logins,
+            refresh_tokens,
             entries,
         } = self;
         write!(
             f,
-            "{users} users, {groups} groups, {members} memberships, {entries} entries"
+            "{users} users, {groups} groups, {members} memberships, {read_marks} read marks, {accounts} accounts, \
+             {logins} logins, {refresh_tokens} refresh tokens, {entries} entries"
         )
     }
+}
+
+/// The numbers that a store gives out next.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Counters {
+    pub(crate) group_id: i64,
+    pub(crate) message_id: i64,
+    pub(crate) user_id: i64,
+    pub(crate) login_id: i64,
 }
 
 /// A group, and its log as far as it is stored: from `first` to `head`.
@@ -123,9 +151,20 @@ pub(crate) struct LogRange {
     pub(crate) head: i64,
     pub(crate) first: i64,
     pub(crate) created_at: i64,
+    pub(crate) deleted_at: Option<i64>,
+    pub(crate) retention_age: Option<i64>,
+    pub(crate) retention_count: Option<i64>,
 }
 
 impl LogRange {
+    /// The group as it is copied: of a deleted one nothing but its row, whether or not its entries are gone already.
+    pub(crate) fn as_copied(mut self) -> Self {
+        if self.deleted_at.is_some() {
+            self.first = self.head.saturating_add(1);
+        }
+        self
+    }
+
     /// How many entries there are.
     fn len(&self) -> u64 {
         let len = self.head.saturating_sub(self.first).saturating_add(1);
@@ -165,11 +204,18 @@ pub async fn copy(
     if !is_complete {
         copy_rows(&source, &target, &logs).await?;
         copy_entries(&source_store, &target, &logs, counts.entries, &mut progress).await?;
-        let (next_group_id, next_message_id) = source.counters().await?;
-        target.set_counters(next_group_id, next_message_id).await?;
+        target.set_counters(source.counters().await?).await?;
     }
     differs("the numbers of rows", &counts, &target.counts().await?)?;
-    let digest = verify(&source_store, &target, &logs, counts.entries, &mut progress).await?;
+    let digest = verify(
+        &source_store,
+        &source,
+        &target,
+        &logs,
+        (counts.entries, is_complete),
+        &mut progress,
+    )
+    .await?;
     target.finish(&log_id).await?;
     source_store.close().await?;
     Ok(CopyReport {
@@ -179,23 +225,31 @@ pub async fn copy(
     })
 }
 
-/// Users, groups and memberships. Those of an interrupted copy are there already, or have changed since.
+/// Everything but the logs. What an interrupted copy put has changed since, or not: it is put anew, but for the groups,
+/// whose rows say how far their logs came.
 async fn copy_rows(source: &CopySource, target: &CopyTarget, logs: &[LogRange]) -> Result<(), StoreError> {
-    let mut after = 0;
-    while let Some((users, last)) = source.users(after).await? {
-        target.put_users(users).await?;
-        after = last;
-    }
+    target.clear_rows().await?;
+    copy_table::<UserCopyRow>(source, target).await?;
     for logs in logs.chunks(BATCH.entries) {
         target.put_groups(logs).await?;
     }
-    target.clear_members().await?;
-    let mut after = (0, 0);
-    while let Some((members, last)) = source.members(after).await? {
-        target.put_members(members).await?;
-        after = last;
+    copy_table::<MemberRow>(source, target).await?;
+    copy_table::<ReadMarkRow>(source, target).await?;
+    copy_table::<AccountRow>(source, target).await?;
+    copy_table::<LoginRow>(source, target).await?;
+    copy_table::<RefreshTokenRow>(source, target).await
+}
+
+async fn copy_table<R: Copied>(source: &CopySource, target: &CopyTarget) -> Result<(), StoreError> {
+    let mut after = R::Key::default();
+    loop {
+        let rows: Vec<R> = source.rows(after).await?;
+        let Some(last) = rows.last() else {
+            return Ok(());
+        };
+        after = last.key();
+        target.put_rows(rows).await?;
     }
-    Ok(())
 }
 
 /// The logs, from where the target's end: entries of several groups at once, where they are short.
@@ -232,27 +286,71 @@ async fn copy_entries(
     Ok(())
 }
 
-/// Reads all logs of both stores and compares their hashes, group by group.
+/// Reads everything of both stores again and compares the hashes, table by table and group by group. A log that differs is
+/// copied anew, unless the target `is_complete` already.
 async fn verify(
     source: &SqliteStore,
+    rows: &CopySource,
     target: &CopyTarget,
     logs: &[LogRange],
-    all: u64,
+    (all, is_complete): (u64, bool),
     progress: &mut (impl FnMut(CopyProgress) + Send),
 ) -> Result<String, CopyError> {
     let found = target.logs().await?;
     let mut digest = Sha256::new();
+    digest.update(same_table::<UserCopyRow>(rows, target).await?);
+    digest.update(same_table::<MemberRow>(rows, target).await?);
+    digest.update(same_table::<ReadMarkRow>(rows, target).await?);
+    digest.update(same_table::<AccountRow>(rows, target).await?);
+    digest.update(same_table::<LoginRow>(rows, target).await?);
+    digest.update(same_table::<RefreshTokenRow>(rows, target).await?);
     let mut done = 0;
     for (log, found) in logs.iter().zip(&found) {
         differs("groups", &format!("{log:?}"), &format!("{found:?}"))?;
         let (ours, theirs) = join(hash(source, log), hash(target.store(), log)).await;
-        let (ours, theirs) = (ours?, theirs?);
+        let (ours, mut theirs) = (ours?, theirs?);
+        if ours != theirs && !is_complete {
+            // Messages were deleted or erased since an interrupted copy put them.
+            target.forget_log(log).await?;
+            copy_entries(source, target, std::slice::from_ref(log), all, &mut |_| {}).await?;
+            theirs = hash(target.store(), log).await?;
+        }
         differs(&format!("the logs of group {}", log.group_id), &ours, &theirs)?;
         digest.update(ours);
         done += log.len();
         progress(CopyProgress::Verifying { done, all });
     }
     Ok(hex(digest))
+}
+
+/// The hash of a table, which is the same in both stores.
+async fn same_table<R: Copied>(source: &CopySource, target: &CopyTarget) -> Result<String, CopyError> {
+    let (ours, theirs) = join(
+        hash_rows(|after| source.rows::<R>(after)),
+        hash_rows(|after| target.rows::<R>(after)),
+    )
+    .await;
+    let (ours, theirs) = (ours?, theirs?);
+    differs(R::WHAT, &ours, &theirs)?;
+    Ok(ours)
+}
+
+/// The hash of the rows of a table, in their order.
+async fn hash_rows<R: Copied, F: Future<Output = Result<Vec<R>, StoreError>>>(
+    read: impl Fn(R::Key) -> F,
+) -> Result<String, StoreError> {
+    let mut hash = Sha256::new();
+    let mut after = R::Key::default();
+    loop {
+        let rows = read(after).await?;
+        let Some(last) = rows.last() else {
+            return Ok(hex(hash));
+        };
+        after = last.key();
+        for row in &rows {
+            hash.update(format!("{row:?}"));
+        }
+    }
 }
 
 /// The hash of a group's log: each column of each entry, with its length before it.
