@@ -195,17 +195,14 @@ pub(crate) async fn serve(
 ) -> anyhow::Result<()> {
     let clock = Arc::new(SystemClock);
     let verifier: Arc<dyn TokenVerifier> = Arc::new(JwtVerifier::new(VerifierOptions {
-        keys: KeySet::single(VerificationKey::hs256(secret)),
+        keys: KeySet::single(VerificationKey::hs256(secret)).into(),
         claims: ClaimRules::default(),
         clock: clock.clone(),
     })?);
     let store = SqliteStore::open(SqliteOptions::new(data_dir.join("chat.db"))).await?;
     let ports = Ports {
-        log: Arc::new(store.clone()),
-        groups: Arc::new(store.clone()),
-        users: Arc::new(store.clone()),
         memberships: teams.clone(),
-        clock,
+        ..Ports::on(&store, clock)
     };
     let membership_keeper = MembershipKeeper::Host;
     let chat = Chat::start(

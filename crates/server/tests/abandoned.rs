@@ -10,7 +10,7 @@ use std::{
 use sealroom_domain::{
     EncryptedContent, Entry, EntryBody, GroupId, GroupName, Principal, Refusal, RemovalReason, Seq,
     Timestamp, UserId,
-    ports::{Cursor, GroupLog, Groups, Memberships, PageLimit, Users},
+    ports::{Cursor, GroupLog, Groups, Memberships, PageLimit, ReadMarks, Upkeep, Users},
 };
 use sealroom_engine::{
     Actor, Chat, ChatOptions, Gone, JoinRequest, Joined, MessageDraft, Ports, Published, Sent, Session,
@@ -83,15 +83,13 @@ struct World {
 }
 
 impl World {
-    async fn new<S: GroupLog + Groups + Memberships + Users + 'static>(store: S) -> Self {
+    async fn new<S>(store: S) -> Self
+    where
+        S: GroupLog + Groups + Memberships + Users + ReadMarks + Upkeep + Clone + 'static,
+    {
+        let clock = Arc::new(FixedClock::new(Timestamp::from_secs(1_700_000_000)));
+        let ports = Ports::on(&store, clock);
         let store = Arc::new(store);
-        let ports = Ports {
-            log: store.clone(),
-            groups: store.clone(),
-            memberships: store.clone(),
-            users: store.clone(),
-            clock: Arc::new(FixedClock::new(Timestamp::from_secs(1_700_000_000))),
-        };
         let chat = Chat::start(ports, ChatOptions::default());
         let (owner, reader) = (socket(&chat, OWNER).await, socket(&chat, READER).await);
         socket(&chat, GUEST).await;

@@ -145,7 +145,7 @@ fn directory() -> TempDir {
 /// Who a token speaks for, by the rules of the library that the server uses.
 fn principal(token: &str, secret: &str, claims: ClaimRules) -> Principal {
     let verifier = JwtVerifier::new(VerifierOptions {
-        keys: KeySet::single(VerificationKey::hs256(&Secret::new(secret).unwrap())),
+        keys: KeySet::single(VerificationKey::hs256(&Secret::new(secret).unwrap())).into(),
         claims,
         clock: Arc::new(SystemClock),
     })

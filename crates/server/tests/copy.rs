@@ -14,8 +14,8 @@ use sealroom_domain::{
     ClientMessageId, DisplayName, EncryptedContent, GroupId, GroupName, Role, Seq, Timestamp, UserId,
     Username,
     ports::{
-        Appended, Cursor, GroupLog, Groups, Guard, Member, Memberships, NewBody, NewEntry, NewGroup,
-        PageLimit, Users,
+        Appended, Cursor, GroupLog, Groups, Guard, Member, MemberLimits, Memberships, NewBody, NewEntry,
+        NewGroup, PageLimit, Users,
     },
 };
 use sealroom_persistence::{PostgresOptions, PostgresStore, PostgresUrl, SqliteOptions, SqliteStore};
@@ -91,8 +91,9 @@ async fn deployment(messages: usize) -> TempDir {
             actor_id: user(1),
             at: Timestamp::from_secs(1_700_000_000),
             keeps_membership: true,
+            limits: MemberLimits::default(),
         };
-        groups.push(store.create(new).await.unwrap().0);
+        groups.push(store.create(new).await.unwrap().unwrap().0);
     }
     let (name, username) = (DisplayName::new("A").unwrap(), Username::new("a").unwrap());
     store.upsert(user(1), &name, Some(&username)).await.unwrap();

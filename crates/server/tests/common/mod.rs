@@ -46,16 +46,28 @@ pub(crate) struct TestServer {
     database: Option<TestDatabase>,
 }
 
+/// Most tests are faster than any user, and run at once on one machine, where their servers would meet on the default
+/// port.
+const UNLIMITED: [(&str, &str); 4] = [
+    ("SEALROOM_METRICS_LISTEN", "off"),
+    ("SEALROOM_LIMIT_SENDS_PER_USER", "off"),
+    ("SEALROOM_LIMIT_EVENTS_PER_SOCKET", "off"),
+    ("SEALROOM_LIMIT_HANDSHAKES_PER_ADDRESS", "off"),
+];
+
 impl TestServer {
     /// A new server with the default settings on a free port.
     pub(crate) fn start() -> Self {
         Self::start_with(&[])
     }
 
-    /// The same with further settings: names and values of environment variables.
+    /// The same with further settings: names and values of environment variables. Rates are not limited, and there are no
+    /// metrics, unless they say so.
     pub(crate) fn start_with(settings: &[(&str, &str)]) -> Self {
-        // Servers of tests that run at once would meet on the default port.
-        let mut all: Vec<(OsString, OsString)> = vec![("SEALROOM_METRICS_LISTEN".into(), "off".into())];
+        let mut all: Vec<(OsString, OsString)> = UNLIMITED
+            .iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect();
         all.extend(settings.iter().map(|(name, value)| (name.into(), value.into())));
         Self::start_sharing(random_secret(), all)
     }
