@@ -10,11 +10,11 @@ use std::{
 use sealroom_domain::{
     EncryptedContent, Entry, EntryBody, GroupId, GroupName, Principal, Refusal, RemovalReason, Seq,
     Timestamp, UserId,
-    ports::{Cursor, GroupLog, Groups, Memberships, PageLimit, ReadMarks, Upkeep, Users},
+    ports::{Cursor, GroupLog, Memberships, PageLimit, Store},
 };
 use sealroom_engine::{
     Actor, Chat, ChatOptions, Gone, JoinRequest, Joined, MessageDraft, Ports, Published, Sent, Session,
-    Subscriber,
+    Shared, Signal, Subscriber,
 };
 use sealroom_testkit::{Polls, memory::FixedClock};
 use tokio::{
@@ -60,6 +60,10 @@ impl Subscriber for Recorder {
         Ok(())
     }
 
+    fn signal(&self, _: &Arc<Shared<Signal>>) {}
+
+    fn revoked(&self) {}
+
     fn removed_from_group(&self, _: GroupId, _: RemovalReason) {}
 
     fn position_lost(&self) {
@@ -83,10 +87,7 @@ struct World {
 }
 
 impl World {
-    async fn new<S>(store: S) -> Self
-    where
-        S: GroupLog + Groups + Memberships + Users + ReadMarks + Upkeep + Clone + 'static,
-    {
+    async fn new<S: Store + Clone + 'static>(store: S) -> Self {
         let clock = Arc::new(FixedClock::new(Timestamp::from_secs(1_700_000_000)));
         let ports = Ports::on(&store, clock);
         let store = Arc::new(store);
@@ -212,6 +213,7 @@ async fn socket(chat: &Arc<Chat>, id: i64) -> Socket {
         user_id: user(id),
         name: None,
         scope: None,
+        login_id: None,
         issued_at: None,
         expires_at: Timestamp::from_secs(1_800_000_000),
     };
@@ -236,7 +238,7 @@ async fn abandon<T>(world: &World, what: &str, call: impl AsyncFn() -> T) {
     }
 }
 
-async fn use_cases<S: GroupLog + Groups + Memberships + Users + 'static>(store: S) {
+async fn use_cases<S: Store + Clone + 'static>(store: S) {
     let world = World::new(store).await;
     abandon(&world, "a send", async || world.send().await).await;
     abandon(&world, "a new member", async || world.put_guest().await).await;

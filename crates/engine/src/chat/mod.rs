@@ -15,7 +15,8 @@ use std::{fmt, sync::Arc, time::Duration};
 use sealroom_domain::{
     ErrorCode, GroupId, Limits, LogId, Principal, Refusal, Retention, Role, UserId,
     ports::{
-        Accounts, Clock, GroupLog, Groups, Memberships, PageLimit, ReadMarks, StoreError, Upkeep, Users,
+        Accounts, Clock, GroupLog, Groups, Memberships, PageLimit, ReadMarks, Store, StoreError, Upkeep,
+        Users,
     },
 };
 use tokio::sync::{Notify, OnceCell};
@@ -65,10 +66,7 @@ pub struct Ports {
 
 impl Ports {
     /// One store for everything that it answers, without accounts.
-    pub fn on<S>(store: &S, clock: Arc<dyn Clock>) -> Self
-    where
-        S: GroupLog + Groups + Memberships + Users + ReadMarks + Upkeep + Clone + 'static,
-    {
+    pub fn on<S: Store + Clone + 'static>(store: &S, clock: Arc<dyn Clock>) -> Self {
         Self {
             log: Arc::new(store.clone()),
             groups: Arc::new(store.clone()),
