@@ -64,6 +64,19 @@ const PROGRAM: Names = &[
     "tracing-subscriber",
 ];
 const RUNTIME: Names = &["async-std", "smol", "tokio*"];
+/// As [`TRANSPORT`], but for the HTTP client that speaks to others.
+const TRANSPORT_BUT_A_CLIENT: Names = &[
+    "axum*",
+    "engineioxide*",
+    "http",
+    "http-body*",
+    "hyper*",
+    "socket2",
+    "socketioxide*",
+    "tokio-tungstenite",
+    "tower*",
+    "tungstenite",
+];
 /// The parts of the runtime that reach outside the process.
 const TOKIO_SOCKETS: Names = &["tokio/full", "tokio/net"];
 const TOKIO_FILES: Names = &["tokio/full", "tokio/fs", "tokio/process"];
@@ -115,6 +128,20 @@ pub(crate) const RULES: &[Rule] = &[
         third_party: ThirdParty::AllBut(&[TRANSPORT, BUS, TOKENS, WIRE_FORMAT, PROGRAM]),
     },
     Rule {
+        package: "sealroom-hooks",
+        arrows: &["sealroom-domain", "sealroom-wire"],
+        test_arrows: TESTKIT,
+        third_party: ThirdParty::AllBut(&[
+            TRANSPORT_BUT_A_CLIENT,
+            DATABASE,
+            BUS,
+            TOKENS,
+            PROGRAM,
+            TOKIO_SOCKETS,
+            TOKIO_FILES,
+        ]),
+    },
+    Rule {
         package: "sealroom-realtime",
         arrows: &["sealroom-domain", "sealroom-engine", "sealroom-wire"],
         test_arrows: TESTKIT,
@@ -139,6 +166,7 @@ pub(crate) const RULES: &[Rule] = &[
             "sealroom-auth",
             "sealroom-domain",
             "sealroom-engine",
+            "sealroom-hooks",
             "sealroom-http",
             "sealroom-persistence",
             "sealroom-realtime",
