@@ -326,14 +326,14 @@ impl Pump {
                 Permit::Probe if state.requests.is_empty() => state.lanes.start_probe(),
                 Permit::Probe | Permit::Nothing => None,
             };
-            let Some((entry, stage)) = started else {
+            let Some((held, next)) = started else {
                 return;
             };
             state.breaker.probing();
             let courier = Arc::clone(&self.courier);
             state
                 .requests
-                .spawn(async move { (entry.group_id, courier.attempt(&entry, stage).await) });
+                .spawn(async move { (held.group_id, courier.attempt(&held, next).await) });
         }
     }
 

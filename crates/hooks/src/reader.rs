@@ -59,11 +59,6 @@ impl Reader {
         self.at
     }
 
-    /// Not before this moment.
-    pub(crate) fn postpone(&mut self, until: Instant) {
-        self.at = self.at.max(until);
-    }
-
     /// Where to read from now.
     pub(crate) fn place(&mut self, now: Instant, frontier: OutboxId) -> OutboxId {
         if now >= self.mark_at {
