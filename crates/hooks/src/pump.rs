@@ -167,7 +167,11 @@ impl Pump {
                 self.forget();
             }
             Ok(Asked::Anothers) => self.forget(),
-            Err(error) => self.store_failed("keep the lease of the outbox", &error),
+            // The next try is set; what is told already can perhaps be removed.
+            Err(error) => self
+                .state
+                .report
+                .store_failed("keep the lease of the outbox", &error),
         }
     }
 

@@ -1,6 +1,5 @@
 //! A store, a receiver and a clock, in simulated time.
-
-#![expect(unreachable_pub, reason = "each test is a crate of its own")]
+#![expect(clippy::unwrap_used, unreachable_pub, reason = "test code")]
 
 use std::{
     collections::HashSet,

@@ -460,3 +460,6 @@ impl Lane {
         self.queue.insert(place.max(first).min(self.queue.len()), pending);
     }
 }
+
+#[cfg(test)]
+mod tests;
