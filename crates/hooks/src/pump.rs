@@ -21,7 +21,7 @@ use crate::{
     lanes::{GiveUp, Lanes},
     lease::{Asked, Lease},
     reader::Reader,
-    report::Report,
+    report::{Report, gauges},
 };
 
 /// The one task that delivers.
@@ -396,15 +396,7 @@ impl Pump {
             return;
         }
         self.state.gauges_at = now + Self::GAUGES_EVERY;
-        let lanes = &self.state.lanes;
-        let micros = lanes.oldest().map_or(0, |at| {
-            self.clock.now().as_micros().saturating_sub(at.as_micros())
-        });
-        let oldest = Duration::from_micros(u64::try_from(micros).unwrap_or(0));
-        let count = |number: usize| f64::from(u32::try_from(number).unwrap_or(u32::MAX));
-        metrics::gauge!("sealroom_webhooks_pending").set(count(lanes.held()));
-        metrics::gauge!("sealroom_webhooks_waiting_groups").set(count(lanes.waiting()));
-        metrics::gauge!("sealroom_webhooks_oldest_seconds").set(oldest.as_secs_f64());
+        gauges(&self.state.lanes, self.clock.now());
     }
 
     /// Waits for what is under way, removes what is told, and lets another server go on.

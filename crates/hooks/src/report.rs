@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
-use sealroom_domain::ports::StoreError;
+use sealroom_domain::{Timestamp, ports::StoreError};
 use tokio::time::Instant;
 
-use crate::{courier::Failure, lanes::GivenUp, post::chain};
+use crate::{
+    courier::Failure,
+    lanes::{GivenUp, Lanes},
+    post::chain,
+};
 
 /// Says when something begins to fail and when it works again, not for each time that it does.
 #[derive(Debug, Default)]
@@ -75,4 +79,16 @@ impl Report {
     pub(crate) fn store_answered(&mut self) {
         self.store_fails = false;
     }
+}
+
+/// Shows how much is held, how many groups wait for another attempt, and how old the oldest entry is.
+pub(crate) fn gauges(lanes: &Lanes, now: Timestamp) {
+    let micros = lanes
+        .oldest()
+        .map_or(0, |at| now.as_micros().saturating_sub(at.as_micros()));
+    let oldest = Duration::from_micros(u64::try_from(micros).unwrap_or(0));
+    let count = |number: usize| f64::from(u32::try_from(number).unwrap_or(u32::MAX));
+    metrics::gauge!("sealroom_webhooks_pending").set(count(lanes.held()));
+    metrics::gauge!("sealroom_webhooks_waiting_groups").set(count(lanes.waiting()));
+    metrics::gauge!("sealroom_webhooks_oldest_seconds").set(oldest.as_secs_f64());
 }

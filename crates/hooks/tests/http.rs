@@ -1,5 +1,7 @@
 //! Requests to a real server, which answers byte by byte what a test wants.
 
+#![expect(clippy::unwrap_used, reason = "test code")]
+
 use std::time::Duration;
 
 use sealroom_hooks::{Answer, HttpPost, Post as _, RetryAfter, SignedRequest};
@@ -9,6 +11,7 @@ use tokio::{
     task::JoinHandle,
     time::{Instant, timeout},
 };
+use tokio_util::task::TaskTracker;
 
 fn request() -> SignedRequest {
     SignedRequest {
@@ -23,12 +26,9 @@ fn request() -> SignedRequest {
 async fn read(stream: &mut TcpStream) -> Option<String> {
     let mut text = Vec::new();
     loop {
-        let mut chunk = [0; 4096];
-        let read = stream.read(&mut chunk).await.ok()?;
-        if read == 0 {
+        if stream.read_buf(&mut text).await.ok()? == 0 {
             return None;
         }
-        text.extend_from_slice(&chunk[..read]);
         let so_far = String::from_utf8(text.clone()).unwrap();
         if so_far.contains("\r\n\r\n") && so_far.ends_with('}') {
             return Some(so_far);
@@ -41,7 +41,7 @@ async fn server(answer: impl Into<Vec<u8>>) -> (String, JoinHandle<Vec<Vec<Strin
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/in?key=SECRET", listener.local_addr().unwrap());
     let answer = answer.into();
-    let task = tokio::task::spawn(async move {
+    let task = TaskTracker::new().spawn(async move {
         let mut connections = Vec::new();
         // Until nobody comes any more.
         while let Ok(accepted) = timeout(Duration::from_millis(700), listener.accept()).await {

@@ -1,5 +1,7 @@
 //! What the operator reads.
 
+#![expect(clippy::unwrap_used, reason = "test code")]
+
 #[expect(dead_code, reason = "each test uses its part")]
 mod common;
 
@@ -76,7 +78,7 @@ async fn one_line_when_it_fails_one_when_it_works_again_and_one_for_what_is_lost
     let mut turn = 0_u32;
     world.receiver.replies(move |_| {
         turn += 1;
-        if turn % 10 == 0 {
+        if turn.is_multiple_of(10) {
             Reply::LoseAnswer
         } else {
             Reply::Accept

@@ -197,7 +197,7 @@ async fn an_end_is_bounded_also_where_the_store_hangs() {
     let hooks = Hooks::start(parts, World::options()).unwrap();
     pass(1).await;
     faults.only(&[Call::PendingOutbox, Call::DeliveredOutbox, Call::LeaseOutbox]);
-    faults.set_delay(Duration::from_secs(3600));
+    faults.set_delay(Duration::from_hours(1));
     pass(5).await;
     let asked = Instant::now();
     hooks.close().await;

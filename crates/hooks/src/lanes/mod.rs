@@ -5,6 +5,8 @@
 //! the place behind which its entries lie. When it has room again, a *sweep* reads on from there, for all such groups
 //! together.
 
+mod lane;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use sealroom_domain::{
@@ -13,6 +15,7 @@ use sealroom_domain::{
 };
 use tokio::time::Instant;
 
+use self::lane::{Lane, Pending, State};
 use crate::event::{EventType, Held, Stage};
 
 /// Everything that is known of the outbox.
@@ -31,33 +34,6 @@ pub(crate) struct Lanes {
     sweep: OutboxId,
     /// Entries in all lanes.
     held: usize,
-}
-
-/// The entries of one group.
-#[derive(Debug)]
-struct Lane {
-    queue: VecDeque<Pending>,
-    /// Entries of the group behind this place are known to be in the outbox, or may be, and are not held.
-    behind: Option<OutboxId>,
-    state: State,
-    /// Attempts that failed since the last one that did not.
-    attempts: u32,
-    failing_since: Option<Instant>,
-}
-
-#[derive(Debug)]
-struct Pending {
-    held: Held,
-    stage: Stage,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// Nothing is held.
-    Empty,
-    Ready,
-    InFlight,
-    Waiting(Instant),
 }
 
 /// Entries of one group that are told no more.
@@ -425,39 +401,6 @@ impl Lanes {
             lane.state = State::Ready;
             self.ready.push_back(group_id);
         }
-    }
-}
-
-impl Lane {
-    fn new() -> Self {
-        Self {
-            queue: VecDeque::new(),
-            behind: None,
-            state: State::Empty,
-            attempts: 0,
-            failing_since: None,
-        }
-    }
-
-    fn knows(&self, id: OutboxId) -> bool {
-        self.behind.is_some_and(|behind| id > behind)
-            || self
-                .queue
-                .binary_search_by_key(&id, |pending| pending.held.id)
-                .is_ok()
-    }
-
-    fn has_room(&self) -> bool {
-        self.queue.len() < Lanes::OF_ONE && !matches!(self.state, State::Waiting(_))
-    }
-
-    /// At its place by its id, but never before one that is in flight.
-    fn insert(&mut self, pending: Pending) {
-        let place = self
-            .queue
-            .partition_point(|present| present.held.id < pending.held.id);
-        let first = usize::from(self.state == State::InFlight);
-        self.queue.insert(place.max(first).min(self.queue.len()), pending);
     }
 }
 

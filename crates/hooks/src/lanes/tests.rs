@@ -22,7 +22,7 @@ fn item(id: i64, group: i64, seq: i64) -> OutboxItem {
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Step {
     /// Entries of this group are appended.
     Append(i64, usize),

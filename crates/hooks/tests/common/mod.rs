@@ -1,5 +1,10 @@
 //! A store, a receiver and a clock, in simulated time.
-#![expect(clippy::unwrap_used, unreachable_pub, reason = "test code")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "test code"
+)]
 
 use std::{
     collections::HashSet,
