@@ -116,6 +116,20 @@ pub(crate) const RULES: &[Rule] = &[
         third_party: ThirdParty::AllBut(&[TRANSPORT, HTTP_CLIENT, BUS, TOKENS, WIRE_FORMAT, PROGRAM]),
     },
     Rule {
+        package: "sealroom-hooks",
+        arrows: &["sealroom-domain", "sealroom-wire"],
+        test_arrows: TESTKIT,
+        third_party: ThirdParty::AllBut(&[
+            TRANSPORT,
+            DATABASE,
+            BUS,
+            TOKENS,
+            PROGRAM,
+            TOKIO_SOCKETS,
+            TOKIO_FILES,
+        ]),
+    },
+    Rule {
         package: "sealroom-realtime",
         arrows: &["sealroom-domain", "sealroom-engine", "sealroom-wire"],
         test_arrows: TESTKIT,
@@ -140,6 +154,7 @@ pub(crate) const RULES: &[Rule] = &[
             "sealroom-auth",
             "sealroom-domain",
             "sealroom-engine",
+            "sealroom-hooks",
             "sealroom-http",
             "sealroom-persistence",
             "sealroom-realtime",
