@@ -17,7 +17,7 @@ use std::fmt::Write as _;
 
 use sealroom_domain::{
     ClientMessageId, DisplayName, EncryptedContent, GroupId, GroupName, Role, Timestamp, UserId,
-    ports::{GroupLog, Groups, Guard, Member, NewBody, NewEntry, NewGroup, Users},
+    ports::{GroupLog, Groups, Guard, Member, MemberLimits, NewBody, NewEntry, NewGroup, Users},
 };
 use sealroom_persistence::{SqliteOptions, SqliteStore};
 
@@ -62,8 +62,9 @@ async fn groups(store: &SqliteStore) -> Vec<GroupId> {
             actor_id: owner.user_id,
             at: Timestamp::from_secs(1_700_000_000),
             keeps_membership: true,
+            limits: MemberLimits::default(),
         };
-        groups.push(store.create(group).await.unwrap().0);
+        groups.push(store.create(group).await.unwrap().unwrap().0);
     }
     let name = DisplayName::new("Nguyễn Văn A").unwrap();
     let user_id = UserId::new(1).unwrap();

@@ -8,8 +8,8 @@ use sealroom_domain::{
     ClientMessageId, DisplayName, EncryptedContent, Entry, GroupId, GroupName, Role, Seq, Timestamp, UserId,
     Username,
     ports::{
-        Appended, Cursor, GroupLog, Groups, Guard, Member, Memberships, NewBody, NewEntry, NewGroup, Page,
-        PageLimit, Users,
+        Appended, Cursor, GroupLog, Groups, Guard, Member, MemberLimits, Memberships, NewBody, NewEntry,
+        NewGroup, Page, PageLimit, Users,
     },
 };
 use sealroom_persistence::{OpenError, SqliteOptions, SqliteStore, Synchronous};
@@ -47,8 +47,9 @@ async fn group(store: &SqliteStore) -> GroupId {
         actor_id: user(1),
         at: Timestamp::from_secs(1),
         keeps_membership: true,
+        limits: MemberLimits::default(),
     };
-    store.create(group).await.unwrap().0
+    store.create(group).await.unwrap().unwrap().0
 }
 
 async fn page(store: &SqliteStore, group_id: GroupId, cursor: Cursor, entries: usize, bytes: usize) -> Page {

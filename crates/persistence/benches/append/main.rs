@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 
 use sealroom_domain::{
     ClientMessageId, DisplayName, EncryptedContent, GroupId, GroupName, Role, Timestamp, UserId,
-    ports::{Cursor, GroupLog, Groups, Guard, Member, NewBody, NewEntry, NewGroup, PageLimit},
+    ports::{Cursor, GroupLog, Groups, Guard, Member, MemberLimits, NewBody, NewEntry, NewGroup, PageLimit},
 };
 
 use plain::{Plain, PlainRow};
@@ -132,8 +132,9 @@ async fn groups(store: &impl Groups) -> Vec<GroupId> {
             actor_id: sender,
             at: Timestamp::from_secs(0),
             keeps_membership: true,
+            limits: MemberLimits::default(),
         };
-        groups.push(store.create(group).await.unwrap().0);
+        groups.push(store.create(group).await.unwrap().unwrap().0);
     }
     groups
 }

@@ -4,17 +4,24 @@ use std::{any::Any, sync::Arc};
 
 use sealroom_domain::{
     GroupName, Timestamp,
-    ports::{GroupLog, Groups, Memberships, Users},
+    ports::{Accounts, GroupLog, Groups, Memberships, Outbox, ReadMarks, Upkeep, Users},
 };
 use sealroom_testkit::conformance::{
-    Hook, group_log::GroupLogFixture, groups::GroupsFixture, memberships::MembershipsFixture,
-    users::UsersFixture,
+    Hook, accounts::AccountsFixture, group_log::GroupLogFixture, groups::GroupsFixture,
+    memberships::MembershipsFixture, outbox::OutboxFixture, read_marks::ReadMarksFixture,
+    upkeep::UpkeepFixture, users::UsersFixture,
 };
 
-/// A store that answers all four ports.
-pub(crate) trait Store: GroupLog + Groups + Memberships + Users + 'static {}
+/// A store that answers all ports.
+pub(crate) trait Store:
+    GroupLog + Groups + Memberships + Users + ReadMarks + Accounts + Outbox + Upkeep + 'static
+{
+}
 
-impl<S: GroupLog + Groups + Memberships + Users + 'static> Store for S {}
+impl<S> Store for S where
+    S: GroupLog + Groups + Memberships + Users + ReadMarks + Accounts + Outbox + Upkeep + 'static
+{
+}
 
 /// Two handles on one fresh store, and what must live as long.
 pub(crate) fn group_log<S: Store>(
@@ -59,13 +66,48 @@ pub(crate) fn users<S: Store>(store: Arc<S>, guard: impl Any + Send + Sync) -> U
     UsersFixture::new(users).keeping(guard)
 }
 
+pub(crate) fn read_marks<S: Store>(store: Arc<S>, guard: impl Any + Send + Sync) -> ReadMarksFixture {
+    ReadMarksFixture::new(
+        Arc::<S>::clone(&store),
+        Arc::<S>::clone(&store),
+        Arc::<S>::clone(&store),
+        store,
+    )
+    .keeping(guard)
+}
+
+pub(crate) fn accounts<S: Store>(store: Arc<S>, guard: impl Any + Send + Sync) -> AccountsFixture {
+    AccountsFixture::new(Arc::<S>::clone(&store), store).keeping(guard)
+}
+
+pub(crate) fn outbox<S: Store>(store: Arc<S>, guard: impl Any + Send + Sync) -> OutboxFixture {
+    OutboxFixture::new(
+        Arc::<S>::clone(&store),
+        Arc::<S>::clone(&store),
+        Arc::<S>::clone(&store),
+        store,
+    )
+    .keeping(guard)
+}
+
+pub(crate) fn upkeep<S: Store>(store: Arc<S>, guard: impl Any + Send + Sync) -> UpkeepFixture {
+    UpkeepFixture::new(
+        Arc::<S>::clone(&store),
+        Arc::<S>::clone(&store),
+        Arc::<S>::clone(&store),
+        store,
+    )
+    .keeping(guard)
+}
+
 /// Runs all suites on a store: on what `store()` makes, a handle and what must live as long, and what `open(&guard)`
-/// opens beside it.
+/// opens beside it. Both keep an outbox.
 macro_rules! suites {
     () => {
         use sealroom_testkit::conformance::{
-            Hook, group_log::GroupLogFixture, groups::GroupsFixture, memberships::MembershipsFixture,
-            users::UsersFixture,
+            Hook, accounts::AccountsFixture, group_log::GroupLogFixture, groups::GroupsFixture,
+            memberships::MembershipsFixture, outbox::OutboxFixture, read_marks::ReadMarksFixture,
+            upkeep::UpkeepFixture, users::UsersFixture,
         };
 
         async fn group_log() -> GroupLogFixture {
@@ -94,6 +136,26 @@ macro_rules! suites {
             fixtures::users(store, guard)
         }
 
+        async fn read_marks() -> ReadMarksFixture {
+            let (store, guard) = store().await;
+            fixtures::read_marks(store, guard)
+        }
+
+        async fn accounts() -> AccountsFixture {
+            let (store, guard) = store().await;
+            fixtures::accounts(store, guard)
+        }
+
+        async fn outbox() -> OutboxFixture {
+            let (store, guard) = store().await;
+            fixtures::outbox(store, guard)
+        }
+
+        async fn upkeep() -> UpkeepFixture {
+            let (store, guard) = store().await;
+            fixtures::upkeep(store, guard)
+        }
+
         mod group_log {
             sealroom_testkit::group_log_conformance!(super::group_log());
         }
@@ -112,6 +174,26 @@ macro_rules! suites {
 
         mod users {
             sealroom_testkit::users_conformance!(super::users());
+        }
+
+        mod read_marks {
+            sealroom_testkit::read_marks_conformance!(super::read_marks());
+        }
+
+        mod accounts {
+            sealroom_testkit::accounts_conformance!(super::accounts());
+        }
+
+        mod accounts_on_threads {
+            sealroom_testkit::accounts_conformance!(multi_thread, super::accounts());
+        }
+
+        mod outbox {
+            sealroom_testkit::outbox_conformance!(super::outbox());
+        }
+
+        mod upkeep {
+            sealroom_testkit::upkeep_conformance!(super::upkeep());
         }
     };
 }

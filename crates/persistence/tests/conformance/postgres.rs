@@ -13,7 +13,8 @@ async fn store() -> (Arc<PostgresStore>, TestDatabase) {
 }
 
 async fn open(database: &TestDatabase) -> Arc<PostgresStore> {
-    let options = PostgresOptions::new(PostgresUrl::parse(database.url()).unwrap());
+    let mut options = PostgresOptions::new(PostgresUrl::parse(database.url()).unwrap());
+    options.outbox = true;
     Arc::new(PostgresStore::open(options).await.unwrap())
 }
 

@@ -13,7 +13,8 @@ async fn store() -> (Arc<SqliteStore>, TempDir) {
 }
 
 async fn open(dir: &TempDir) -> Arc<SqliteStore> {
-    let options = SqliteOptions::new(dir.path().join("test.db"));
+    let mut options = SqliteOptions::new(dir.path().join("test.db"));
+    options.outbox = true;
     Arc::new(SqliteStore::open(options).await.unwrap())
 }
 

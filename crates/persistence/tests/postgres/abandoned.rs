@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use sealroom_domain::{
     DisplayName, GroupName, Role, Seq, Timestamp,
-    ports::{Cursor, GroupLog, Groups, Member, Memberships, NewGroup, PageLimit, Users},
+    ports::{Cursor, GroupLog, Groups, Member, MemberLimits, Memberships, NewGroup, PageLimit, Users},
 };
 use sealroom_persistence::{PostgresStore, SqliteOptions, SqliteStore};
 use sealroom_testkit::Polls;
@@ -76,6 +76,7 @@ async fn call(store: &dyn Store, call: Call, round: u32) {
                 actor_id: other,
                 at,
                 keeps_membership: true,
+                limits: MemberLimits::default(),
             };
             store.create(group).await.map(drop)
         }

@@ -22,7 +22,8 @@ use sealroom_domain::{
     ClientMessageId, DisplayName, EncryptedContent, Entry, GroupId, GroupName, RemovalReason, Role, Seq,
     Timestamp, UserId,
     ports::{
-        Appended, Cursor, GroupLog, Groups, Guard, Memberships, NewBody, NewEntry, PageLimit, RefusedEntry,
+        Appended, Cursor, GroupLog, Groups, Guard, MemberLimits, Memberships, NewBody, NewEntry, PageLimit,
+        RefusedEntry,
     },
 };
 use sealroom_persistence::{PostgresOptions, PostgresStore, PostgresUrl};
@@ -97,6 +98,7 @@ fn member(group_id: i64, user_id: i64, role: Role) -> NewEntry {
         NewBody::SetMember {
             user_id: user(user_id),
             role,
+            limits: MemberLimits::default(),
         },
     )
 }

@@ -7,7 +7,10 @@ use diesel::{
 use sealroom_domain::{Entry, EntryBody, GroupId, KeyEpoch, Seq, Timestamp, UserId};
 
 use super::{
-    super::lookups::{self, SetHead, SetNextMessageId},
+    super::{
+        lookups,
+        statements::{SetHead, SetNextMessageId},
+    },
     SqliteStore, store,
 };
 use crate::{

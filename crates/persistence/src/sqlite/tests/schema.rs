@@ -10,7 +10,7 @@ use sealroom_domain::{
     ports::{Cursor, GroupLog, PageLimit},
 };
 
-use super::super::{connection, lookups::SetHead, migrate};
+use super::super::{connection, migrate, statements::SetHead};
 use super::{group, options, store};
 use crate::{OpenError, rows::NewEntryRow, schema::entries};
 
@@ -26,6 +26,7 @@ struct Object {
 fn objects(conn: &mut SqliteConnection) -> QueryResult<Vec<Object>> {
     diesel::sql_query(
         "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE '\\_\\_diesel%' ESCAPE '\\'
+         AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
          ORDER BY name",
     )
     .load(conn)
@@ -203,7 +204,7 @@ async fn a_trimmed_log_begins_at_its_first_entry() {
 async fn group_ids_skip_those_that_were_put() {
     use sealroom_domain::{
         GroupName, MAX_SAFE_INTEGER,
-        ports::{Groups, NewGroup},
+        ports::{Groups, MemberLimits, NewGroup},
     };
     let (store, _dir) = store().await;
     let name = GroupName::new("put").unwrap();
@@ -218,8 +219,9 @@ async fn group_ids_skip_those_that_were_put() {
             actor_id: UserId::new(1).unwrap(),
             at,
             keeps_membership: true,
+            limits: MemberLimits::default(),
         };
-        store.create(group).await.unwrap().0.get()
+        store.create(group).await.unwrap().unwrap().0.get()
     };
     // 5 is the group of `store`.
     assert_eq!([create().await, create().await, create().await], [3, 4, 6]);
