@@ -13,3 +13,4 @@ pub mod secret;
 pub mod settings;
 mod store;
 pub mod tokens;
+pub mod webhooks;

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use axum::Router;
 use sealroom_domain::ports::TokenVerifier;
 use sealroom_engine::{AccountOptions, AccountParts, AccountService, Chat, ChatOptions, Ports};
+use sealroom_hooks::Hooks;
 use sealroom_http::{HttpOptions, HttpParts, Readiness};
 use sealroom_persistence::OpenError;
 use sealroom_realtime::{AllowedOrigins, Realtime, RealtimeOptions};
@@ -21,6 +22,7 @@ use crate::{
     settings::{SettingError, Settings},
     store::Store,
     tokens::{self, TokenSetupError},
+    webhooks::{self, WebhookError},
 };
 
 /// Why a server cannot start.
@@ -39,6 +41,9 @@ pub enum RunError {
     /// Its tokens cannot be verified.
     #[error(transparent)]
     Tokens(#[from] TokenSetupError),
+    /// Webhooks cannot be sent.
+    #[error(transparent)]
+    Webhooks(#[from] WebhookError),
 }
 
 /// How long what was begun may take to be answered at shutdown.
@@ -82,6 +87,7 @@ pub struct Server {
     store: Store,
     chat: Arc<Chat>,
     realtime: Realtime,
+    hooks: Option<Hooks>,
     router: Router,
     /// Held until the end.
     _data_dir: DataDir,
@@ -93,12 +99,13 @@ impl Server {
         settings.validate()?;
         let data_dir = DataDir::open(&settings.data_dir)?;
         let verifier: Arc<dyn TokenVerifier> = Arc::new(tokens::verifier(&settings)?);
-        let store = Store::open(&settings.database()).await?;
+        let store = Store::open(&settings.database(), settings.webhook_url.is_some()).await?;
         let ports = Ports {
             accounts: settings.accounts.then(|| store.accounts()),
             ..store.ports()
         };
         let chat = Chat::start(ports, chat_options(&settings, &store));
+        let hooks = webhooks::start(&settings, &store, store.ports(), &chat)?;
         let accounts = accounts(&settings, &store, &chat)?;
         let realtime = Realtime::start(chat.clone(), verifier.clone(), realtime_options(&settings));
         let router = sealroom_http::router(HttpParts {
@@ -119,6 +126,7 @@ impl Server {
             store,
             chat,
             realtime,
+            hooks,
             router,
             _data_dir: data_dir,
         })
@@ -137,7 +145,14 @@ impl Server {
             drain(&self.realtime, &self.chat).await;
             stop_accepting.cancel();
         };
-        tokio::join!(accepting, draining);
+        // At once: what it has not told by then stays in the outbox, for the next start.
+        let telling = async {
+            shutdown.cancelled().await;
+            if let Some(hooks) = &self.hooks {
+                hooks.close().await;
+            }
+        };
+        tokio::join!(accepting, draining, telling);
 
         if !connections.wait_idle(Instant::now() + HANG_UP).await {
             let killed = connections.kill_all();

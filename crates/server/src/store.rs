@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use sealroom_domain::{
     LogId,
-    ports::{Accounts, StoreError},
+    ports::{Accounts, Outbox, StoreError},
 };
 use sealroom_engine::Ports;
 use sealroom_persistence::OpenError;
@@ -37,19 +37,27 @@ macro_rules! on_store {
 }
 
 impl Store {
-    /// Opens the store, and brings its schema up to date.
-    pub(crate) async fn open(database: &Database) -> Result<Self, OpenError> {
+    /// Opens the store, and brings its schema up to date. With an outbox, whoever opens it has to deliver.
+    pub(crate) async fn open(database: &Database, outbox: bool) -> Result<Self, OpenError> {
         match database {
             #[cfg(feature = "sqlite")]
-            Database::Sqlite(path) => SqliteStore::open(SqliteOptions::new(path))
-                .await
-                .map(Self::Sqlite),
+            Database::Sqlite(path) => {
+                let options = SqliteOptions {
+                    outbox,
+                    ..SqliteOptions::new(path)
+                };
+                SqliteStore::open(options).await.map(Self::Sqlite)
+            }
             #[cfg(not(feature = "sqlite"))]
             Database::Sqlite(_) => Err(OpenError::NotCompiled),
             #[cfg(feature = "postgres")]
-            Database::Postgres(url) => PostgresStore::open(PostgresOptions::new(url.clone()))
-                .await
-                .map(Self::Postgres),
+            Database::Postgres(url) => {
+                let options = PostgresOptions {
+                    outbox,
+                    ..PostgresOptions::new(url.clone())
+                };
+                PostgresStore::open(options).await.map(Self::Postgres)
+            }
         }
     }
 
@@ -68,6 +76,11 @@ impl Store {
     /// The ports of the use cases.
     pub(crate) fn ports(&self) -> Ports {
         on_store!(self, store => Ports::on(store, Arc::new(SystemClock)))
+    }
+
+    /// What the host is to be told of.
+    pub(crate) fn outbox(&self) -> Arc<dyn Outbox> {
+        on_store!(self, store => Arc::new(store.clone()))
     }
 
     /// The built-in accounts.

@@ -38,7 +38,7 @@ pub(super) fn new_log(settings: &Settings) -> Result<(), Failure> {
         {
             bail!("there is no database at {database}");
         }
-        let store = Store::open(&database)
+        let store = Store::open(&database, false)
             .await
             .with_context(|| format!("cannot open {database}"))?;
         let log_id = store

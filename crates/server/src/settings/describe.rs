@@ -48,9 +48,20 @@ impl Settings {
                 or_off(retention.age.map(text_of_duration)),
             ),
             ("SEALROOM_RETENTION_COUNT", or_off(retention.count)),
+            (
+                "SEALROOM_WEBHOOK_URL",
+                self.webhook_url.clone().unwrap_or_default(),
+            ),
+            ("SEALROOM_WEBHOOK_SECRET", is_set(self.webhook_secret.is_some())),
+            ("SEALROOM_WEBHOOK_EVENTS", self.webhook_event_names()),
             ("SEALROOM_LOG", self.log.clone()),
             ("SEALROOM_LOG_FORMAT", self.log_format.to_string()),
         ]
+    }
+
+    fn webhook_event_names(&self) -> String {
+        let names: Vec<_> = self.webhook_events.iter().map(|event| event.as_str()).collect();
+        names.join(",")
     }
 
     fn describe_limits(&self) -> Vec<(&'static str, String)> {
@@ -92,6 +103,10 @@ impl Settings {
 
 fn switch(is_on: bool) -> String {
     if is_on { "on" } else { "off" }.to_owned()
+}
+
+fn is_set(is_set: bool) -> String {
+    if is_set { "(set)" } else { "" }.to_owned()
 }
 
 fn or_off(value: Option<impl ToString>) -> String {

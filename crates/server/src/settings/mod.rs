@@ -12,6 +12,7 @@ use sealroom_auth::{
     ClaimRules, ClaimRulesError, JwtVerifier, KeySet, Secret, VerificationKey, VerifierOptions,
 };
 use sealroom_domain::{Limits, Rate, Retention};
+use sealroom_hooks::{EventType, Secrets};
 #[cfg(feature = "postgres")]
 use sealroom_persistence::PostgresUrl;
 use sealroom_wire::TrustedProxies;
@@ -65,6 +66,12 @@ pub struct Settings {
     pub trusted_proxies: TrustedProxies,
     /// How long entries are kept, in every group. For ever.
     pub retention: Retention,
+    /// Where the host application is told of messages and members; `None`: nowhere. `None`.
+    pub webhook_url: Option<String>,
+    /// What webhooks are signed with; must be there where `webhook_url` is. `None`.
+    pub webhook_secret: Option<Secrets>,
+    /// Which webhooks are sent. All.
+    pub webhook_events: Vec<EventType>,
     /// What is logged, in the syntax of `tracing_subscriber::EnvFilter`. `info`.
     pub log: String,
     /// How it is written. Text.
@@ -124,6 +131,9 @@ impl Default for Settings {
             allowed_origins: Vec::new(),
             trusted_proxies: TrustedProxies::default(),
             retention: Retention::default(),
+            webhook_url: None,
+            webhook_secret: None,
+            webhook_events: EventType::ALL.to_vec(),
             log: "info".to_owned(),
             log_format: LogFormat::Text,
             limits: Limits::default(),
@@ -164,6 +174,12 @@ impl Settings {
             return Err(SettingError::new(
                 "SEALROOM_ACCOUNTS",
                 "accounts give out the ids of users, and so does an outside issuer: only one of them can be on",
+            ));
+        }
+        if self.webhook_url.is_some() && self.webhook_secret.is_none() {
+            return Err(SettingError::new(
+                "SEALROOM_WEBHOOK_SECRET",
+                "webhooks are signed: with SEALROOM_WEBHOOK_URL a secret is needed, whsec_ and base64 of 24 to 64 bytes",
             ));
         }
         let Limits { content_bytes, .. } = self.limits;

@@ -145,6 +145,9 @@ impl Settings {
         sources.read("SEALROOM_TRUSTED_PROXIES", value::proxies, &mut s.trusted_proxies)?;
         sources.read("SEALROOM_RETENTION_AGE", value::duration_or_off, &mut s.retention.age)?;
         sources.read("SEALROOM_RETENTION_COUNT", value::count, &mut s.retention.count)?;
+        sources.read("SEALROOM_WEBHOOK_URL", |text| value::webhook_url(text).map(Some), &mut s.webhook_url)?;
+        sources.read("SEALROOM_WEBHOOK_SECRET", |text| value::webhook_secret(text).map(Some), &mut s.webhook_secret)?;
+        sources.read("SEALROOM_WEBHOOK_EVENTS", value::webhook_events, &mut s.webhook_events)?;
         sources.read("SEALROOM_LOG", value::log, &mut s.log)?;
         sources.read("SEALROOM_LOG_FORMAT", value::log_format, &mut s.log_format)?;
         sources.read("SEALROOM_LIMIT_CONTENT_BYTES", value::number, &mut s.limits.content_bytes)?;
@@ -247,8 +250,8 @@ mod tests {
         assert_eq!(
             Settings::from_sources(&sources).unwrap().notices,
             [
-                Notice::NotSupported("SEALROOM_TLS_CERT".to_owned()),
                 Notice::Unknown("SEALROOM_LIMT_PAGE".to_owned()),
+                Notice::NotSupported("SEALROOM_TLS_CERT".to_owned()),
             ]
         );
     }

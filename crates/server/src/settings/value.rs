@@ -4,6 +4,7 @@ use std::{borrow::Cow, net::SocketAddr, path::PathBuf, time::Duration};
 
 use sealroom_auth::{HttpJwks, Secret};
 use sealroom_domain::Rate;
+use sealroom_hooks::{EventType, HttpPost, Secrets};
 #[cfg(feature = "postgres")]
 use sealroom_persistence::PostgresUrl;
 use sealroom_wire::TrustedProxies;
@@ -163,6 +164,28 @@ pub(super) fn jwks_url(text: &str) -> Result<String, Problem> {
     HttpJwks::new(text)
         .map(|_checked| text.to_owned())
         .map_err(|error| error.to_string().into())
+}
+
+/// Where webhooks go.
+pub(super) fn webhook_url(text: &str) -> Result<String, Problem> {
+    HttpPost::new(text)
+        .map(|_checked| text.to_owned())
+        .map_err(|error| error.to_string().into())
+}
+
+/// What webhooks are signed with. The text is not repeated.
+pub(super) fn webhook_secret(text: &str) -> Result<Secrets, Problem> {
+    Secrets::parse(text).map_err(|error| error.to_string().into())
+}
+
+/// Names of webhooks.
+pub(super) fn webhook_events(text: &str) -> Result<Vec<EventType>, Problem> {
+    let event = |name: &str| {
+        let name = name.trim();
+        name.parse()
+            .map_err(|_unknown| Problem::from(format!("{name:?} is no webhook, such as message.created")))
+    };
+    text.split(',').map(event).collect()
 }
 
 /// Networks of proxies.
