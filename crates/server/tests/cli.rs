@@ -313,7 +313,7 @@ fn unknown_and_unsupported_variables_are_warned_of() {
     let output = run(program(directory.path())
         .arg("check-config")
         .env("SEALROOM_LIMT_PAGE", "1")
-        .env("SEALROOM_ACCOUNTS", "on")
+        .env("SEALROOM_TLS_CERT", "cert.pem")
         .env("SEALROOM_BUS_URL", ""));
     assert_eq!(output.status.code(), Some(0));
     let stderr = String::from_utf8(output.stderr).unwrap();
@@ -322,7 +322,7 @@ fn unknown_and_unsupported_variables_are_warned_of() {
         stderr.contains("SEALROOM_LIMT_PAGE") && stderr.contains("unknown"),
         "{stderr}"
     );
-    assert!(stderr.contains("SEALROOM_ACCOUNTS") && stderr.contains("not supported by this version"));
+    assert!(stderr.contains("SEALROOM_TLS_CERT") && stderr.contains("not supported by this version"));
     assert!(!stderr.contains('\u{1b}'), "{stderr}");
 }
 

@@ -20,7 +20,13 @@ pub(super) enum Action {
     CheckConfig,
     #[cfg(all(feature = "postgres", feature = "sqlite"))]
     Copy(CopyArguments),
+    Export(ExportArguments),
     Token(TokenArguments),
+}
+
+/// The arguments of `export`, as they were written.
+pub(super) struct ExportArguments {
+    pub(super) group: String,
 }
 
 /// The arguments of `copy`, as they were written.
@@ -54,6 +60,10 @@ impl Invocation {
             "copy" => Action::Copy(CopyArguments {
                 from: matches.get_one::<String>("from").cloned(),
                 to: matches.get_one::<String>("to").cloned(),
+            }),
+            "export" => Action::Export(ExportArguments {
+                // Required below.
+                group: matches.get_one::<String>("group").cloned().unwrap_or_default(),
             }),
             "token" => Action::Token(token_arguments(matches)),
             _ => Action::Serve,
@@ -100,6 +110,18 @@ fn command() -> Command {
         .subcommand(Command::new("serve").about("Run the server; what happens without a subcommand"))
         .subcommand(Command::new("migrate").about("Bring the database's schema up to date, which serve does as well"))
         .subcommand(token_command())
+        .subcommand(
+            Command::new("export")
+                .about("Write the log of a group as JSON lines; also while a server runs")
+                .arg(
+                    Arg::new("group")
+                        .long("group")
+                        .value_name("ID")
+                        .help("The group, 1 to 2^53-1")
+                        .allow_negative_numbers(true)
+                        .required(true),
+                ),
+        )
         .subcommand(Command::new("check-config").about("Check the settings and show those in effect"))
         .subcommand(
             Command::new("new-log")

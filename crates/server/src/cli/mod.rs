@@ -3,6 +3,7 @@
 mod command;
 #[cfg(all(feature = "postgres", feature = "sqlite"))]
 mod copy;
+mod export;
 mod serve;
 mod store;
 mod token;
@@ -69,6 +70,7 @@ fn execute(invocation: Invocation) -> Result<(), Failure> {
         Action::NewLog => store::new_log(&settings)?,
         #[cfg(all(feature = "postgres", feature = "sqlite"))]
         Action::Copy(arguments) => copy::copy(&settings, &arguments)?,
+        Action::Export(arguments) => export::export(&settings, &arguments)?,
         Action::Token(arguments) => token::token(&settings, &arguments)?,
         Action::CheckConfig => check_config(&settings)?,
     }

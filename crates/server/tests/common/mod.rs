@@ -181,6 +181,11 @@ impl TestServer {
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
+    /// The program, to be asked for something with this server's settings.
+    pub(crate) fn program(&self) -> Command {
+        command(&self.settings)
+    }
+
     /// A token for the admin calls. Its user is not one of those that tests write as.
     pub(crate) fn mint_admin(&self) -> String {
         self.mint(1_000_000, Some("Admin"), Some("admin"))
