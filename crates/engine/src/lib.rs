@@ -14,6 +14,7 @@ mod deadline;
 mod failure;
 mod feeds;
 mod latch;
+mod metrics;
 mod published;
 mod session;
 mod subscriber;

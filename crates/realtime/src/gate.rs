@@ -17,6 +17,7 @@ use tower_service::Service;
 
 use crate::{
     ConnectionRef, RealtimeOptions,
+    metrics::{DRAINING, METRICS, ORIGIN},
     registry::{AlreadyAttached, Registry},
 };
 
@@ -110,6 +111,7 @@ impl Gate {
         B: http_body::Body<Error: std::fmt::Debug, Data: Send> + Send + Unpin + std::fmt::Debug + 'static,
     {
         if !self.options.allowed_origins.allow(request.headers()) {
+            METRICS.handshake(ORIGIN);
             return refusal(StatusCode::FORBIDDEN, "Origin not allowed");
         }
         let Some(connection) = request.extensions().get::<ConnectionRef>().cloned() else {
@@ -126,6 +128,7 @@ impl Gate {
         let request = slim(request);
         let sid = session_id(request.uri());
         if sid.is_none() && self.registry.is_draining() {
+            METRICS.handshake(DRAINING);
             return refusal(StatusCode::SERVICE_UNAVAILABLE, "The server is shutting down");
         }
         let is_get = request.method() == Method::GET;

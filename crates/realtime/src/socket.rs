@@ -16,7 +16,14 @@ use serde_json::value::to_raw_value;
 use socketioxide::{extract::AckSender, socket::Socket};
 use tokio_util::task::TaskTracker;
 
-use crate::{ConnectionRef, closer::SessionCloser, events::encoding, jobs::Jobs, outbound::Outbound};
+use crate::{
+    ConnectionRef,
+    closer::SessionCloser,
+    events::encoding,
+    jobs::Jobs,
+    metrics::{METRICS, cause},
+    outbound::Outbound,
+};
 
 /// A socket that passed the handshake.
 #[derive(Debug)]
@@ -116,7 +123,7 @@ impl ClientSocket {
         let Ok(raw) = to_raw_value(data) else { return };
         let sent = self.outbound.hand(raw.get().len() + AROUND_ACK).is_ok() && ack.send(&*raw).is_ok();
         if !sent {
-            self.close_transport("an answer did not fit into its queue");
+            self.close_transport(cause::QUEUE);
         }
     }
 
@@ -130,11 +137,18 @@ impl ClientSocket {
         self.emit("request_error", &error);
     }
 
-    /// Closes the transport at once: the client comes back by itself and recovers.
+    /// Closes the transport at once: the client comes back by itself and recovers. The cause is one of
+    /// [`crate::metrics::cause`].
     pub(crate) fn close_transport(&self, cause: &'static str) {
         if !self.closing.swap(true, Ordering::Relaxed) {
+            METRICS.closed(cause);
             tracing::debug!(user_id = %self.user_id(), cause, "closing a transport");
         }
+        self.close_again();
+    }
+
+    /// Closes the transport once more, where the session may have moved to another one when it was told to close.
+    pub(crate) fn close_again(&self) {
         if let Some(socket) = self.socket.upgrade() {
             self.closer.close(socket.id);
         }
@@ -149,7 +163,9 @@ impl ClientSocket {
         let sid = socket.id;
         // Where its queue is full the client does not hear it; the transport goes all the same.
         let _ = socket.disconnect();
-        self.closing.store(true, Ordering::Relaxed);
+        if !self.closing.swap(true, Ordering::Relaxed) {
+            METRICS.closed(cause);
+        }
         self.closer.close_soon(sid);
     }
 
@@ -162,11 +178,11 @@ impl ClientSocket {
         };
         let bytes = raw.get().len() + event.len() + AROUND_EVENT;
         if self.outbound.hand(bytes).is_err() {
-            self.close_transport("too much waits for it");
+            self.close_transport(cause::OUTBOUND_BYTES);
             return Err(Gone);
         }
         socket.emit(event, raw).map_err(|_full_or_closed| {
-            self.close_transport("its queue took nothing");
+            self.close_transport(cause::QUEUE);
             Gone
         })
     }
@@ -177,7 +193,7 @@ impl Subscriber for ClientSocket {
         for published in entries {
             // Encoding cannot fail for these types; a socket that would miss an entry is closed all the same.
             let Some(raw) = encoding(published) else {
-                self.close_transport("an entry could not be encoded");
+                self.close_transport(cause::DEFECT);
                 return Err(Gone);
             };
             self.emit_raw(event_name(published.entry()), raw)?;
@@ -194,7 +210,7 @@ impl Subscriber for ClientSocket {
     }
 
     fn position_lost(&self) {
-        self.close_transport("its place in a log is lost");
+        self.close_transport(cause::POSITION_LOST);
     }
 }
 

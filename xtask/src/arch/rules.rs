@@ -60,7 +60,10 @@ const PROGRAM: Names = &[
     "dotenv*",
     "eyre",
     "figment",
+    "metrics-*",
     "mimalloc",
+    "opentelemetry*",
+    "tracing-opentelemetry",
     "tracing-subscriber",
 ];
 const RUNTIME: Names = &["async-std", "smol", "tokio*"];
@@ -92,6 +95,7 @@ pub(crate) const RULES: &[Rule] = &[
             &[
                 "async-trait",
                 "futures-util",
+                "metrics",
                 "parking_lot",
                 "thiserror",
                 "tokio",

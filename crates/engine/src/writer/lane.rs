@@ -1,6 +1,10 @@
 //! One stream of batches into the store.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use sealroom_domain::{
     GroupId, Refusal,
@@ -12,8 +16,13 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{Job, Receipt, WriteError, WriterParts, Written};
-use crate::{Published, failure::unwinding, feeds::Feeds};
+use super::{Job, LastAppend, Receipt, WriteError, WriterParts, Written};
+use crate::{
+    Published,
+    failure::unwinding,
+    feeds::Feeds,
+    metrics::{METRICS, level},
+};
 
 /// The entries of a group always take the same lane.
 pub(super) struct Lane {
@@ -21,6 +30,7 @@ pub(super) struct Lane {
     pub(super) host_memberships: bool,
     pub(super) batch: usize,
     pub(super) committed: mpsc::Sender<Vec<Outcome>>,
+    pub(super) last_append: Arc<LastAppend>,
 }
 
 /// The end of one job, in the order of the log.
@@ -81,8 +91,18 @@ impl Lane {
             jobs.into_iter().map(|job| (job.entry, Some(job.receipt))).unzip();
         let log = self.parts.log.clone();
         // A task of its own: past the deadlines the append goes on, and its entries still reach the feeds.
-        let mut append = self.parts.tasks.spawn(async move { log.append(entries).await });
+        let last_append = self.last_append.clone();
+        METRICS.batch.record(level(entries.len()));
+        let mut append = self.parts.tasks.spawn(async move {
+            let appended = log.append(entries).await;
+            last_append.failed.store(appended.is_err(), Ordering::Relaxed);
+            if let Ok(results) = &appended {
+                METRICS.stored(results);
+            }
+            appended
+        });
         let Some(ended) = wait(&mut append, &mut waiting).await else {
+            self.last_append.failed.store(true, Ordering::Relaxed);
             self.parts
                 .tasks
                 .spawn(check_after(append, self.parts.feeds.clone(), groups));

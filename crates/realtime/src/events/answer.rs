@@ -14,7 +14,7 @@ use socketioxide::{
 };
 
 use super::requests::Request;
-use crate::socket::ClientSocket;
+use crate::{metrics::METRICS, socket::ClientSocket};
 
 /// Where the answer goes: to the ack, or, for an event that was sent without one, nowhere but for a refusal. One that
 /// is dropped unused tells `unavailable`: nobody waits for ever.
@@ -60,6 +60,9 @@ impl Answer {
     }
 
     fn tell(&mut self, refusal: &Refusal) {
+        if self.to.is_some() {
+            METRICS.refused(refusal.code);
+        }
         match self.to.take() {
             Some(To::Ack(sender)) => self.client.acknowledge(sender, &RefusalBody(refusal)),
             Some(To::Nobody(event)) => self.client.request_error(&event, refusal),

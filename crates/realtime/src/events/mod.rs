@@ -16,6 +16,8 @@ use socketioxide::{
 use tokio::time::{Duration, Instant};
 
 pub(crate) use self::answer::encoding;
+/// The events that there are.
+pub(crate) const EVENTS: [&str; Request::EVENTS.len()] = Request::EVENTS;
 use self::{
     answer::{Answer, EntriesAck, JoinAck, LeaveAck, SendAck},
     packet::Packet,
@@ -23,6 +25,7 @@ use self::{
 };
 use crate::{
     jobs::Job,
+    metrics::METRICS,
     socket::{ClientSocket, rate_limited},
 };
 
@@ -53,6 +56,7 @@ impl EventHandler {
 impl MessageHandler<LocalAdapter, EventHandler> for EventHandler {
     fn call(&self, socket: Arc<Socket>, value: Value, ack_id: Option<i64>) {
         let packet = Packet::read(&value);
+        METRICS.event(&packet.event);
         let answer = Answer::new(self.client.clone(), &socket, &packet.event, ack_id);
         let limits = self.client.chat.limits();
         let request = self
