@@ -9,13 +9,13 @@ use axum::{
         HeaderName, HeaderValue,
         header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS},
     },
-    middleware::Next,
+    middleware::{self, Next},
     response::{IntoResponse, Response},
 };
 use sealroom_domain::Refusal;
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
 
-use crate::{api::Api, problem::Problem};
+use crate::{api::Api, metrics, problem::Problem};
 
 /// Answers never stand in a cache, are never taken for another type, and load nothing into a browser.
 const HEADERS: [(HeaderName, HeaderValue); 3] = [
@@ -35,6 +35,9 @@ pub(crate) fn surround(routes: Router, api: &Arc<Api>) -> Router {
     let panicked =
         move |_: Box<dyn Any + Send>| Problem::from(api.defect("a handler panicked")).into_response();
     let routes = routes.layer(CatchPanicLayer::custom(panicked));
+    metrics::describe();
+    // Outside the panics, so that they are counted as what they are answered with.
+    let routes = routes.layer(middleware::from_fn(metrics::measure));
     HEADERS.into_iter().fold(routes, |routes, (name, value)| {
         routes.layer(SetResponseHeaderLayer::if_not_present(name, value))
     })

@@ -10,6 +10,7 @@
 //! | `routes/` | one file for each resource |
 //! | `problem.rs` | refusals as answers, with the one table of statuses |
 //! | `guards.rs` | what surrounds every request: time limit, panics, headers |
+//! | `metrics.rs` | what is counted |
 //! | `probes.rs`, `page.rs` | what is outside `/api` |
 //!
 //! # Adding a route
@@ -24,6 +25,7 @@ mod api;
 mod caller;
 mod guards;
 mod input;
+mod metrics;
 mod page;
 mod probes;
 mod problem;

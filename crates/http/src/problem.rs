@@ -13,6 +13,8 @@ use sealroom_domain::{ErrorCode, Extra, Refusal};
 use sealroom_wire::extra_fields;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
+use crate::metrics;
+
 /// A refusal that is answered with the status of its code.
 #[derive(Debug)]
 pub(crate) struct Problem(Refusal);
@@ -73,6 +75,7 @@ const fn status(code: ErrorCode) -> StatusCode {
 }
 
 fn answer(status: StatusCode, refusal: &Refusal) -> Response {
+    metrics::refused(refusal.code);
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     if let Some(Extra::RetryAfter(after)) = refusal.extra {

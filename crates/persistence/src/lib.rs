@@ -22,6 +22,7 @@ mod error;
 mod founding;
 mod fragments;
 mod log_id;
+mod metrics;
 mod migrate;
 mod page;
 #[cfg(feature = "postgres")]

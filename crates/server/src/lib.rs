@@ -8,6 +8,7 @@ pub mod data_dir;
 mod descriptors;
 pub mod listen;
 pub mod logging;
+pub mod metrics;
 pub mod run;
 pub mod secret;
 pub mod settings;

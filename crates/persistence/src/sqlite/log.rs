@@ -14,6 +14,7 @@ use super::{SqliteStore, append};
 use crate::{
     error::Failure,
     fragments,
+    metrics::Operation,
     page::{Direction, PageBuilder},
     rows::{self, EntryRow},
 };
@@ -28,7 +29,8 @@ impl GroupLog for SqliteStore {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        self.write(move |conn| append::append(conn, batch)).await
+        self.write_as(Operation::Append, move |conn| append::append(conn, batch))
+            .await
     }
 
     async fn read(
@@ -37,12 +39,13 @@ impl GroupLog for SqliteStore {
         cursor: Cursor,
         limit: PageLimit,
     ) -> Result<Option<Page>, StoreError> {
-        self.read(move |conn| page(conn, group_id, cursor, limit)).await
+        self.read_as(Operation::Read, move |conn| page(conn, group_id, cursor, limit))
+            .await
     }
 
     async fn heads(&self, groups: &[GroupId]) -> Result<Vec<(GroupId, Seq)>, StoreError> {
         let groups = groups.to_vec();
-        self.read(move |conn| {
+        self.read_as(Operation::Heads, move |conn| {
             let mut heads = Vec::with_capacity(groups.len());
             for group_id in groups {
                 if let Some((head, _)) = bounds(conn, group_id)? {

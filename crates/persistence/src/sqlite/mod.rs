@@ -19,7 +19,11 @@ mod pool;
 mod tests;
 mod users;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use diesel::{
     ExpressionMethods, RunQueryDsl, SqliteConnection,
@@ -35,6 +39,7 @@ use crate::{
     error::{Failure, Inconsistency, OpenError},
     fragments,
     log_id::{self, LogName},
+    metrics::{METRICS, Operation},
     migrate::{MigrationStatus, blocking},
     schema::meta,
 };
@@ -67,6 +72,8 @@ impl fmt::Debug for SqliteStore {
 impl SqliteStore {
     /// Opens the database, which is created where it is missing, and applies the migrations that are pending.
     pub async fn open(options: SqliteOptions) -> Result<Self, OpenError> {
+        // All of them are there from the beginning, so that a scrape sees a zero and not nothing.
+        LazyLock::force(&METRICS);
         blocking(move || {
             migrate::run(&options)?;
             let log_id = ensure_log_id(&mut connection::open_writer(&options)?)?;
@@ -131,6 +138,19 @@ impl SqliteStore {
             .unwrap_or_else(|_| Err(Failure::TimedOut.into()))
     }
 
+    /// Whether a write reaches the disk now: writes a value over itself. Waits for at most `patience`.
+    pub async fn try_write(&self, patience: Duration) -> Result<(), StoreError> {
+        let write = self.write(|conn| {
+            diesel::update(meta::table)
+                .set(meta::log_id.eq(meta::log_id))
+                .execute(conn)?;
+            Ok(())
+        });
+        tokio::time::timeout(patience, write)
+            .await
+            .unwrap_or_else(|_| Err(Failure::TimedOut.into()))
+    }
+
     /// Waits for all jobs, writes everything back into the database file and closes it. Later calls, of all
     /// clones, answer that the store is unavailable.
     pub async fn close(&self) -> Result<(), StoreError> {
@@ -146,8 +166,18 @@ impl SqliteStore {
         R: Send + 'static,
         F: FnOnce(&mut SqliteConnection) -> Result<R, Failure> + Send + 'static,
     {
+        self.read_as(Operation::Other, job).await
+    }
+
+    /// The same, measured apart.
+    async fn read_as<R, F>(&self, operation: Operation, job: F) -> Result<R, StoreError>
+    where
+        R: Send + 'static,
+        F: FnOnce(&mut SqliteConnection) -> Result<R, Failure> + Send + 'static,
+    {
         let job = move |conn: &mut SqliteConnection| in_transaction(conn, "BEGIN", job);
-        Ok(self.inner.readers.run(job).await?)
+        let call = async { Ok(self.inner.readers.run(job).await?) };
+        METRICS.call(operation, call).await
     }
 
     /// Runs a job that writes, all of it or nothing, durable when it returned.
@@ -156,9 +186,19 @@ impl SqliteStore {
         R: Send + 'static,
         F: FnOnce(&mut SqliteConnection) -> Result<R, Failure> + Send + 'static,
     {
+        self.write_as(Operation::Other, job).await
+    }
+
+    /// The same, measured apart.
+    async fn write_as<R, F>(&self, operation: Operation, job: F) -> Result<R, StoreError>
+    where
+        R: Send + 'static,
+        F: FnOnce(&mut SqliteConnection) -> Result<R, Failure> + Send + 'static,
+    {
         // A deferred transaction that begins to write later is answered BUSY at once, whatever the timeout.
         let job = move |conn: &mut SqliteConnection| in_transaction(conn, "BEGIN IMMEDIATE", job);
-        Ok(self.inner.writer.run(job).await?)
+        let call = async { Ok(self.inner.writer.run(job).await?) };
+        METRICS.call(operation, call).await
     }
 }
 

@@ -1,7 +1,9 @@
 //! `serve`: runs the server until it is told to stop.
 
 use std::{
+    future::{self, Future},
     io::{self, Write},
+    sync::Arc,
     time::Duration,
 };
 
@@ -14,7 +16,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{FAILED, Failure};
-use crate::{descriptors, run::Server, settings::Settings};
+use crate::{descriptors, metrics::Recorder, run::Server, settings::Settings};
 
 /// How long blocking work of the runtime may go on after the server has ended.
 const LAST_WORK: Duration = Duration::from_secs(1);
@@ -40,12 +42,20 @@ async fn serve_until_stopped(settings: Settings) -> Result<(), Failure> {
     let listener = TcpListener::bind(&settings.listen)
         .await
         .with_context(|| format!("cannot listen on {}", settings.listen))?;
+    let metrics = MetricsListener::bind(settings.metrics_listen.as_deref()).await?;
     let mut stops = Stops::new().context("signals cannot be received")?;
     let shutdown = CancellationToken::new();
     let address = listener.local_addr().context("the listener has no address")?;
     let server = Server::open(settings).await?;
+    let measuring = metrics.serve(&server);
+    tokio::pin!(measuring);
     writeln!(io::stdout(), "listening on http://{address}").context("stdout cannot be written")?;
-    let running = server.serve(listener, shutdown.clone());
+    let running = async {
+        tokio::select! {
+            () = server.serve(listener, shutdown.clone()) => {}
+            () = &mut measuring => {}
+        }
+    };
     tokio::pin!(running);
     tokio::select! {
         () = &mut running => return Ok(()),
@@ -60,6 +70,40 @@ async fn serve_until_stopped(settings: Settings) -> Result<(), Failure> {
             code: FAILED,
             error: anyhow!("ended by a second signal"),
         }),
+    }
+}
+
+/// Where metrics are scraped, if anywhere.
+struct MetricsListener(Option<(Recorder, TcpListener)>);
+
+impl MetricsListener {
+    /// Binds it, and installs the recorder: before anything counts.
+    async fn bind(address: Option<&str>) -> Result<Self, Failure> {
+        let Some(address) = address else {
+            return Ok(Self(None));
+        };
+        let listener = TcpListener::bind(address).await.with_context(|| {
+            format!(
+                "cannot listen on {address} for metrics (SEALROOM_METRICS_LISTEN, which may be another one or off)"
+            )
+        })?;
+        Ok(Self(Some((Recorder::install()?, listener))))
+    }
+
+    /// Serves for as long as it is polled.
+    fn serve(self, server: &Server) -> impl Future<Output = ()> + use<> {
+        let serving = self.0.map(|(recorder, listener)| {
+            if let Ok(address) = listener.local_addr() {
+                tracing::info!(%address, "metrics at http://{address}/metrics");
+            }
+            recorder.serve(listener, Arc::new(server.observe_metrics()))
+        });
+        async {
+            match serving {
+                Some(serving) => serving.await,
+                None => future::pending().await,
+            }
+        }
     }
 }
 

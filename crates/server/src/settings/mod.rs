@@ -39,6 +39,9 @@ const ENVELOPE_BYTES: usize = 1024;
 pub struct Settings {
     /// Where the command line listens: `host:port`; port 0 takes a free one. `127.0.0.1:8000`.
     pub listen: String,
+    /// Where the command line serves `/metrics`, in the same form; `None`: nowhere, and nothing is measured.
+    /// `127.0.0.1:9100`.
+    pub metrics_listen: Option<String>,
     /// The directory of the SQLite file and the generated secret, held by one server at a time. `./sealroom-data`.
     pub data_dir: PathBuf,
     /// The database; `None`: the SQLite file `sealroom.db` in the data directory. `None`.
@@ -98,6 +101,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:8000".to_owned(),
+            metrics_listen: Some("127.0.0.1:9100".to_owned()),
             data_dir: PathBuf::from("./sealroom-data"),
             database: None,
             jwt_secret: None,
@@ -214,6 +218,10 @@ impl Settings {
         };
         vec![
             ("SEALROOM_LISTEN", self.listen.clone()),
+            (
+                "SEALROOM_METRICS_LISTEN",
+                self.metrics_listen.clone().unwrap_or_else(|| "off".to_owned()),
+            ),
             ("SEALROOM_DATA_DIR", self.data_dir.display().to_string()),
             ("SEALROOM_DATABASE_URL", self.database().to_string()),
             ("SEALROOM_JWT_SECRET", secret.to_owned()),

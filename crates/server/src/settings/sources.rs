@@ -131,6 +131,7 @@ impl Settings {
         let mut s = Self { notices: sources.notices(), ..Self::default() };
         let some_text = |text: &str| Ok(Some(text.to_owned()));
         sources.read("SEALROOM_LISTEN", value::listen, &mut s.listen)?;
+        sources.read("SEALROOM_METRICS_LISTEN", value::listen_or_off, &mut s.metrics_listen)?;
         sources.read("SEALROOM_DATA_DIR", value::directory, &mut s.data_dir)?;
         sources.read("SEALROOM_DATABASE_URL", |text| value::database(text).map(Some), &mut s.database)?;
         sources.read("SEALROOM_JWT_SECRET", |text| value::secret(text).map(Some), &mut s.jwt_secret)?;

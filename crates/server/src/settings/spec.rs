@@ -34,6 +34,7 @@ const fn spec(
 #[rustfmt::skip]
 pub(crate) const SPECS: &[Spec] = &[
     spec("listen", "SEALROOM_LISTEN", "HOST:PORT", "127.0.0.1:8000", "Where to listen"),
+    spec("metrics-listen", "SEALROOM_METRICS_LISTEN", "HOST:PORT|off", "127.0.0.1:9100", "Where Prometheus may scrape /metrics"),
     spec("data-dir", "SEALROOM_DATA_DIR", "DIR", "./sealroom-data", "The SQLite file and the generated secret; one server at a time"),
     spec("database-url", "SEALROOM_DATABASE_URL", "URL", "sqlite://<data dir>/sealroom.db", "The database: sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE; other users of the machine can read flags, so prefer the variable for passwords"),
     spec("jwt-secret", "SEALROOM_JWT_SECRET", "TEXT", "generated on first start", "The secret of the tokens (HS256), at least 32 bytes; other users of the machine can read flags, so prefer the variable"),
@@ -58,7 +59,6 @@ pub(crate) const SPECS: &[Spec] = &[
 
 /// Variables that the documentation names and this version does nothing with.
 pub(crate) const NOT_SUPPORTED: &[&str] = &[
-    "SEALROOM_METRICS_LISTEN",
     "SEALROOM_BUS_URL",
     "SEALROOM_CLUSTER_KEY",
     "SEALROOM_JWT_PUBLIC_KEY_FILE",
@@ -96,7 +96,7 @@ mod tests {
         assert_eq!(described.len(), SPECS.len());
         for (spec, (variable, value)) in SPECS.iter().zip(described) {
             assert_eq!(spec.variable, variable);
-            if spec.flag.starts_with("limit-") || spec.flag == "listen" {
+            if spec.flag.starts_with("limit-") || spec.flag.ends_with("listen") {
                 assert_eq!(spec.default, value, "{variable}");
             }
         }
