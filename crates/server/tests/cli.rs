@@ -33,6 +33,7 @@ fn program(directory: &Path) -> Command {
         .current_dir(directory)
         .env_clear()
         .env("SEALROOM_LISTEN", "127.0.0.1:0")
+        .env("SEALROOM_METRICS_LISTEN", "off")
         .stdin(Stdio::null());
     command
 }
@@ -475,8 +476,17 @@ fn a_busy_port_stops_the_start() {
     let directory = directory();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let line = refused(program(directory.path()).args(["--listen", &address]));
-    assert!(line.contains(&address), "{line}");
+    for flag in ["--listen", "--metrics-listen"] {
+        let line = refused(program(directory.path()).args([flag, &address]));
+        assert!(line.contains(&address), "{line}");
+        assert_eq!(
+            line.contains("SEALROOM_METRICS_LISTEN"),
+            flag == "--metrics-listen",
+            "{line}"
+        );
+    }
+    // What could not start has left nothing behind.
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
 }
 
 #[test]
