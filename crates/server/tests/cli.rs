@@ -9,6 +9,7 @@ use std::{
     fs,
     io::{BufRead, BufReader, Read},
     net::TcpListener,
+    os::unix::net::UnixDatagram,
     path::Path,
     process::{Child, Command, Output, Stdio},
     sync::Arc,
@@ -487,6 +488,23 @@ fn a_busy_port_stops_the_start() {
     }
     // What could not start has left nothing behind.
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn the_service_manager_is_told() {
+    let directory = directory();
+    let socket = directory.path().join("notify");
+    let manager = UnixDatagram::bind(&socket).unwrap();
+    manager.set_read_timeout(Some(PATIENCE)).unwrap();
+    let server = Running::start(program(directory.path()).env("NOTIFY_SOCKET", &socket));
+    let mut heard = [0; 64];
+    let mut hear = || {
+        let length = manager.recv(&mut heard).unwrap();
+        String::from_utf8(heard[..length].to_vec()).unwrap()
+    };
+    assert_eq!(hear(), "READY=1");
+    assert_eq!(server.stop("-TERM").0, Some(0));
+    assert_eq!(hear(), "STOPPING=1");
 }
 
 #[test]

@@ -138,12 +138,15 @@ impl SqliteStore {
             .unwrap_or_else(|_| Err(Failure::TimedOut.into()))
     }
 
-    /// Whether a write reaches the disk now: writes a value over itself. Waits for at most `patience`.
+    /// Whether a write reaches the disk now: changes a value and changes it back. Waits for at most `patience`.
     pub async fn try_write(&self, patience: Duration) -> Result<(), StoreError> {
         let write = self.write(|conn| {
-            diesel::update(meta::table)
-                .set(meta::log_id.eq(meta::log_id))
-                .execute(conn)?;
+            // In two steps: SQLite writes nothing where a value is what it was.
+            for step in [1, -1] {
+                diesel::update(meta::table)
+                    .set(meta::next_group_id.eq(meta::next_group_id + step))
+                    .execute(conn)?;
+            }
             Ok(())
         });
         tokio::time::timeout(patience, write)

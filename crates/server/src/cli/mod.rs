@@ -3,6 +3,7 @@
 mod command;
 #[cfg(all(feature = "postgres", feature = "sqlite"))]
 mod copy;
+mod notify;
 mod serve;
 mod store;
 mod token;

@@ -15,7 +15,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{FAILED, Failure};
+use super::{
+    FAILED, Failure,
+    notify::{READY, STOPPING, notify},
+};
 use crate::{descriptors, metrics::Recorder, run::Server, settings::Settings};
 
 /// How long blocking work of the runtime may go on after the server has ended.
@@ -32,6 +35,7 @@ pub(super) fn runtime() -> anyhow::Result<Runtime> {
 /// Runs the server.
 pub(super) fn serve(settings: Settings) -> Result<(), Failure> {
     descriptors::raise(settings.limit_connections);
+    descriptors::forbid_core_dumps();
     let runtime = runtime()?;
     let result = runtime.block_on(serve_until_stopped(settings));
     runtime.shutdown_timeout(LAST_WORK);
@@ -50,6 +54,7 @@ async fn serve_until_stopped(settings: Settings) -> Result<(), Failure> {
     let measuring = metrics.serve(&server);
     tokio::pin!(measuring);
     writeln!(io::stdout(), "listening on http://{address}").context("stdout cannot be written")?;
+    notify(READY);
     let running = async {
         tokio::select! {
             () = server.serve(listener, shutdown.clone()) => {}
@@ -60,6 +65,7 @@ async fn serve_until_stopped(settings: Settings) -> Result<(), Failure> {
     tokio::select! {
         () = &mut running => return Ok(()),
         () = stops.next() => {
+            notify(STOPPING);
             tracing::info!("stopping; a second signal ends the process at once");
             shutdown.cancel();
         }
@@ -111,6 +117,9 @@ impl MetricsListener {
 struct Stops {
     terminate: Signal,
     interrupt: Signal,
+    /// Held, not heard: a limit of the size of files (`ulimit -f`) ends a process that does not take this signal. Here
+    /// the write fails, as on a full disk.
+    _file_size: Signal,
 }
 
 impl Stops {
@@ -118,6 +127,7 @@ impl Stops {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            _file_size: signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
         })
     }
 

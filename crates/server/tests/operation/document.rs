@@ -31,3 +31,11 @@ pub(crate) fn table(document: &str, header: &str) -> Vec<Vec<String>> {
     assert!(!rows.is_empty(), "{document} has no table of {header}");
     rows
 }
+
+/// The only code block of a language.
+pub(crate) fn block(document: &str, language: &str) -> String {
+    let text = read(document);
+    let blocks: Vec<_> = text.split(&format!("```{language}\n")).skip(1).collect();
+    assert_eq!(blocks.len(), 1, "{document}: blocks of {language}");
+    blocks[0].split("```").next().unwrap().to_owned()
+}

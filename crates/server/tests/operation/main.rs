@@ -21,5 +21,8 @@ mod on_each_store;
 mod world;
 
 mod document;
+mod drain;
 mod metrics;
+mod nginx;
+mod readiness;
 mod scrape;
