@@ -10,6 +10,7 @@ use std::{
 
 use metrics::{Counter, Histogram, Unit, counter, describe_counter, describe_histogram, histogram};
 use sealroom_domain::ports::StoreError;
+use tracing::Instrument as _;
 
 /// The handles.
 pub(crate) static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
@@ -52,6 +53,17 @@ impl Operation {
         (Self::Roles, "roles"),
         (Self::Other, "other"),
     ];
+
+    fn name(self) -> &'static str {
+        let [(_, append), (_, read), (_, heads), (_, roles), (_, other)] = Self::ALL;
+        match self {
+            Self::Append => append,
+            Self::Read => read,
+            Self::Heads => heads,
+            Self::Roles => roles,
+            Self::Other => other,
+        }
+    }
 
     fn histogram(self, of: &[Histogram; Self::ALL.len()]) -> &Histogram {
         let [append, read, heads, roles, other] = of;
@@ -97,8 +109,9 @@ impl Metrics {
         operation: Operation,
         call: impl Future<Output = Result<R, StoreError>>,
     ) -> Result<R, StoreError> {
+        let span = tracing::debug_span!("store", operation = operation.name());
         let begin = Instant::now();
-        let result = call.await;
+        let result = call.instrument(span).await;
         operation.histogram(&self.operations).record(begin.elapsed());
         match &result {
             Ok(_) => {}

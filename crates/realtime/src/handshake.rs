@@ -105,6 +105,7 @@ impl Handshake {
             self.closer.clone(),
             self.tasks.clone(),
         ));
+        tracing::debug!(socket = client.number(), user_id = %client.session.user_id(), "a socket is open");
         self.registry.insert(socket.id, client.clone());
         let handler = EventHandler::new(client.clone());
         client.session.attach(handler.subscriber());

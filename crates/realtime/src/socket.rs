@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Weak,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -25,6 +25,9 @@ use crate::{
     outbound::Outbound,
 };
 
+/// The number of the next socket.
+static NUMBERS: AtomicU64 = AtomicU64::new(1);
+
 /// A socket that passed the handshake.
 #[derive(Debug)]
 pub(crate) struct ClientSocket {
@@ -32,6 +35,8 @@ pub(crate) struct ClientSocket {
     pub(crate) session: Arc<Session>,
     pub(crate) jobs: Arc<Jobs>,
     pub(crate) tasks: TaskTracker,
+    /// What the log and traces call it: its session's id is a secret.
+    number: u64,
     /// Weak: the socket holds the handlers, which hold this.
     socket: Weak<Socket>,
     outbound: Outbound,
@@ -72,6 +77,7 @@ impl ClientSocket {
             session,
             jobs: Arc::default(),
             tasks,
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             socket: Arc::downgrade(socket),
             outbound,
             closer,
@@ -81,6 +87,11 @@ impl ClientSocket {
 
     pub(crate) fn user_id(&self) -> UserId {
         self.session.user_id()
+    }
+
+    /// Counted from 1 in this process.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
     }
 
     /// Whether the transport has forgotten it.
@@ -142,7 +153,7 @@ impl ClientSocket {
     pub(crate) fn close_transport(&self, cause: &'static str) {
         if !self.closing.swap(true, Ordering::Relaxed) {
             METRICS.closed(cause);
-            tracing::debug!(user_id = %self.user_id(), cause, "closing a transport");
+            tracing::debug!(socket = self.number, user_id = %self.user_id(), cause, "closing a transport");
         }
         self.close_again();
     }
@@ -156,7 +167,7 @@ impl ClientSocket {
 
     /// Tells the client to stay away, then closes the transport.
     pub(crate) fn end(&self, cause: &'static str) {
-        tracing::debug!(user_id = %self.user_id(), cause, "ending a socket");
+        tracing::debug!(socket = self.number, user_id = %self.user_id(), cause, "ending a socket");
         let Some(socket) = self.socket.upgrade() else {
             return;
         };

@@ -13,3 +13,5 @@ pub mod run;
 pub mod secret;
 pub mod settings;
 mod store;
+#[cfg(feature = "otel")]
+pub mod telemetry;

@@ -15,6 +15,7 @@ use tokio::{
     task::{JoinError, JoinHandle},
     time::{Instant, timeout_at},
 };
+use tracing::{Instrument as _, Span};
 
 use super::{Job, LastAppend, Receipt, WriteError, WriterParts, Written};
 use crate::{
@@ -86,6 +87,7 @@ impl Lane {
     }
 
     async fn commit(&self, jobs: Vec<Job>) {
+        let span = append_span(&jobs);
         let groups: HashSet<GroupId> = jobs.iter().map(|job| job.entry.group_id).collect();
         let (entries, mut waiting): (Vec<_>, Vec<_>) =
             jobs.into_iter().map(|job| (job.entry, Some(job.receipt))).unzip();
@@ -93,14 +95,15 @@ impl Lane {
         // A task of its own: past the deadlines the append goes on, and its entries still reach the feeds.
         let last_append = self.last_append.clone();
         METRICS.batch.record(level(entries.len()));
-        let mut append = self.parts.tasks.spawn(async move {
+        let append = async move {
             let appended = log.append(entries).await;
             last_append.failed.store(appended.is_err(), Ordering::Relaxed);
             if let Ok(results) = &appended {
                 METRICS.stored(results);
             }
             appended
-        });
+        };
+        let mut append = self.parts.tasks.spawn(append.instrument(span));
         let Some(ended) = wait(&mut append, &mut waiting).await else {
             self.last_append.failed.store(true, Ordering::Relaxed);
             self.parts
@@ -137,6 +140,19 @@ impl Lane {
             Err(panicked) => Err(failures.defect(clock, "append", panicked)),
         }
     }
+}
+
+/// The span of an append: a child of its first entry's, linked with the others.
+fn append_span(jobs: &[Job]) -> Span {
+    let mut spans = jobs.iter().map(|job| &job.receipt.span);
+    let parent = spans.next().and_then(Span::id);
+    let span = tracing::debug_span!(parent: parent, "append", entries = jobs.len());
+    if !span.is_disabled() {
+        spans.for_each(|other| {
+            span.follows_from(other);
+        });
+    }
+    span
 }
 
 /// Waits for an append for as long as somebody waits for its outcome, and answers each whose deadline comes first.

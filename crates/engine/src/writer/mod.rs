@@ -18,6 +18,7 @@ use sealroom_domain::{
 };
 use tokio::{sync::mpsc, task::JoinHandle, time::Instant};
 use tokio_util::task::TaskTracker;
+use tracing::Span;
 
 use self::{dispatch::dispatch, lane::Lane};
 use crate::{
@@ -93,6 +94,8 @@ type WriteReply = Box<dyn FnOnce(Result<Written, WriteError>) + Send>;
 pub(crate) struct Receipt {
     pub(crate) origin: Option<Origin>,
     reply: Option<WriteReply>,
+    /// From the submission to the answer.
+    span: Span,
     /// When it was submitted.
     submitted: Instant,
     /// When it must be answered; set when it is submitted.
@@ -185,6 +188,7 @@ impl Writer {
             return receipt.answer(Err(WriteError::Failed(Refusal::unavailable())));
         };
         receipt.load = Some(guard);
+        receipt.span = tracing::debug_span!("write");
         receipt.submitted = Instant::now();
         receipt.deadline = receipt.submitted + self.deadline;
         let job = Job { entry, receipt };
@@ -268,6 +272,7 @@ impl Receipt {
         Self {
             origin,
             reply: Some(Box::new(reply)),
+            span: Span::none(),
             submitted: now,
             deadline: now,
             load: None,

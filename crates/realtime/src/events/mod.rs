@@ -14,6 +14,7 @@ use socketioxide::{
     socket::Socket,
 };
 use tokio::time::{Duration, Instant};
+use tracing::Instrument as _;
 
 pub(crate) use self::answer::encoding;
 /// The events that there are.
@@ -58,6 +59,8 @@ impl MessageHandler<LocalAdapter, EventHandler> for EventHandler {
         let packet = Packet::read(&value);
         METRICS.event(&packet.event);
         let answer = Answer::new(self.client.clone(), &socket, &packet.event, ack_id);
+        let span = answer.span.clone();
+        let _in_request = span.enter();
         let limits = self.client.chat.limits();
         let request = self
             .client
@@ -138,13 +141,15 @@ impl EventHandler {
     ) {
         let deadline = Instant::now() + DEADLINE;
         let job = move |answer: Answer| -> Job {
-            Box::pin(async move {
+            let span = answer.span.clone();
+            let job = async move {
                 if Instant::now() < deadline {
                     run(answer, deadline).await;
                 } else {
                     answer.refuse(&Refusal::unavailable());
                 }
-            })
+            };
+            Box::pin(job.instrument(span))
         };
         let pushed = self.client.jobs.try_push(&self.client.tasks, answer, job);
         if let Err(answer) = pushed {

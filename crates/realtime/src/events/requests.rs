@@ -49,6 +49,11 @@ impl Request {
     /// The events that there are.
     pub(crate) const EVENTS: [&'static str; 4] = ["join_group", "leave_group", "send_message", "get_entries"];
 
+    /// The event's name, if there is such an event.
+    pub(crate) fn known(event: &str) -> Option<&'static str> {
+        Self::EVENTS.into_iter().find(|known| *known == event)
+    }
+
     /// Reads an event.
     pub(crate) fn read(event: &str, payload: Key<'_>, content_bytes: usize) -> Result<Self, Refusal> {
         match event {

@@ -4,7 +4,7 @@ use std::{
     future::{self, Future},
     io::{self, Write},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, anyhow};
@@ -19,10 +19,53 @@ use super::{
     FAILED, Failure,
     notify::{READY, STOPPING, notify},
 };
-use crate::{descriptors, metrics::Recorder, run::Server, settings::Settings};
+#[cfg(feature = "otel")]
+use crate::telemetry::Telemetry;
+use crate::{descriptors, logging, metrics::Recorder, run::Server, settings::Settings};
 
 /// How long blocking work of the runtime may go on after the server has ended.
 const LAST_WORK: Duration = Duration::from_secs(1);
+
+/// How long the last traces may take to be sent, where there is time for it.
+const LAST_TRACES: Duration = Duration::from_secs(2);
+/// From the signal to the end of the process; a margin of half a second is left.
+const GONE_WITHIN: Duration = Duration::from_millis(14_500);
+
+/// The log, and the way of traces to a collector where there is one.
+struct Traces {
+    #[cfg(feature = "otel")]
+    telemetry: Option<Telemetry>,
+}
+
+impl Traces {
+    #[cfg(feature = "otel")]
+    fn start(settings: &Settings) -> Result<Self, Failure> {
+        let telemetry = settings
+            .otlp_endpoint
+            .as_deref()
+            .map(Telemetry::new)
+            .transpose()?;
+        let layer = telemetry.as_ref().map(Telemetry::layer);
+        logging::init(&settings.log, settings.log_format, layer)?;
+        Ok(Self { telemetry })
+    }
+
+    #[cfg(feature = "otel")]
+    fn end(self, patience: Duration) {
+        if let Some(telemetry) = self.telemetry {
+            telemetry.end(patience);
+        }
+    }
+
+    #[cfg(not(feature = "otel"))]
+    fn start(settings: &Settings) -> Result<Self, Failure> {
+        logging::init(&settings.log, settings.log_format, None)?;
+        Ok(Self {})
+    }
+
+    #[cfg(not(feature = "otel"))]
+    fn end(self, _patience: Duration) {}
+}
 
 /// A runtime as every subcommand uses it.
 pub(super) fn runtime() -> anyhow::Result<Runtime> {
@@ -34,15 +77,23 @@ pub(super) fn runtime() -> anyhow::Result<Runtime> {
 
 /// Runs the server.
 pub(super) fn serve(settings: Settings) -> Result<(), Failure> {
+    let traces = Traces::start(&settings)?;
     descriptors::raise(settings.limit_connections);
     descriptors::forbid_core_dumps();
     let runtime = runtime()?;
-    let result = runtime.block_on(serve_until_stopped(settings));
+    let (result, stopping) = runtime.block_on(async {
+        let mut stopping = None;
+        let result = serve_until_stopped(settings, &mut stopping).await;
+        (result, stopping)
+    });
     runtime.shutdown_timeout(LAST_WORK);
+    let gone_for = stopping.map_or(Duration::ZERO, |signal: Instant| signal.elapsed());
+    traces.end(LAST_TRACES.min(GONE_WITHIN.saturating_sub(gone_for)));
     result
 }
 
-async fn serve_until_stopped(settings: Settings) -> Result<(), Failure> {
+/// Notes in `stopping` when it was told to stop.
+async fn serve_until_stopped(settings: Settings, stopping: &mut Option<Instant>) -> Result<(), Failure> {
     let listener = TcpListener::bind(&settings.listen)
         .await
         .with_context(|| format!("cannot listen on {}", settings.listen))?;
@@ -65,6 +116,7 @@ async fn serve_until_stopped(settings: Settings) -> Result<(), Failure> {
     tokio::select! {
         () = &mut running => return Ok(()),
         () = stops.next() => {
+            *stopping = Some(Instant::now());
             notify(STOPPING);
             tracing::info!("stopping; a second signal ends the process at once");
             shutdown.cancel();

@@ -59,6 +59,8 @@ pub struct Settings {
     pub log: String,
     /// How it is written. Text.
     pub log_format: LogFormat,
+    /// The collector that the command line sends traces to, over plain HTTP; `None`: nobody. `None`.
+    pub otlp_endpoint: Option<String>,
     /// The bounds that rules depend on.
     pub limits: Limits,
     /// The most bytes of a WebSocket message, of a frame and of a polling body. 131 072.
@@ -110,6 +112,7 @@ impl Default for Settings {
             allowed_origins: Vec::new(),
             log: "info".to_owned(),
             log_format: LogFormat::Text,
+            otlp_endpoint: None,
             limits: Limits::default(),
             limit_frame_bytes: 131_072,
             limit_outbound_bytes: Some(4_194_304),
@@ -241,6 +244,10 @@ impl Settings {
             ("SEALROOM_ALLOWED_ORIGINS", self.allowed_origins.join(",")),
             ("SEALROOM_LOG", self.log.clone()),
             ("SEALROOM_LOG_FORMAT", self.log_format.to_string()),
+            (
+                "SEALROOM_OTLP_ENDPOINT",
+                self.otlp_endpoint.clone().unwrap_or_default(),
+            ),
             ("SEALROOM_LIMIT_CONTENT_BYTES", number(Some(limits.content_bytes))),
             ("SEALROOM_LIMIT_FRAME_BYTES", number(Some(self.limit_frame_bytes))),
             ("SEALROOM_LIMIT_PAGE", number(Some(limits.page_entries))),

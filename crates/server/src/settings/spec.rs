@@ -45,6 +45,7 @@ pub(crate) const SPECS: &[Spec] = &[
     spec("allowed-origins", "SEALROOM_ALLOWED_ORIGINS", "ORIGIN,...", "same origin", "The origins whose pages may connect"),
     spec("log", "SEALROOM_LOG", "FILTER", "info", "What is logged to stderr: a level, or target=level,..."),
     spec("log-format", "SEALROOM_LOG_FORMAT", "text|json", "text", "How it is logged"),
+    spec("otlp-endpoint", "SEALROOM_OTLP_ENDPOINT", "URL", "none", "An OpenTelemetry collector that traces are sent to: http://HOST:4318"),
     spec("limit-content-bytes", "SEALROOM_LIMIT_CONTENT_BYTES", "N|off", "65536", "The most bytes of a message's content"),
     spec("limit-frame-bytes", "SEALROOM_LIMIT_FRAME_BYTES", "N|off", "131072", "The most bytes of a WebSocket message, frame or polling body"),
     spec("limit-page", "SEALROOM_LIMIT_PAGE", "N|off", "500", "The most entries of a page"),
