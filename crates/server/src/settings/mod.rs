@@ -1,5 +1,6 @@
 //! What a server can be told.
 
+mod collector;
 mod error;
 mod sources;
 mod spec;

@@ -4,6 +4,7 @@ use std::{collections::HashMap, ffi::OsString};
 
 use super::{
     SettingError, Settings,
+    collector::collector,
     spec::{NOT_SUPPORTED, SPECS},
     value::{self, Problem},
 };
@@ -142,7 +143,7 @@ impl Settings {
         sources.read("SEALROOM_ALLOWED_ORIGINS", value::origins, &mut s.allowed_origins)?;
         sources.read("SEALROOM_LOG", value::log, &mut s.log)?;
         sources.read("SEALROOM_LOG_FORMAT", value::log_format, &mut s.log_format)?;
-        sources.read("SEALROOM_OTLP_ENDPOINT", |text| value::collector(text).map(Some), &mut s.otlp_endpoint)?;
+        sources.read("SEALROOM_OTLP_ENDPOINT", |text| collector(text).map(Some), &mut s.otlp_endpoint)?;
         sources.read("SEALROOM_LIMIT_CONTENT_BYTES", value::number, &mut s.limits.content_bytes)?;
         sources.read("SEALROOM_LIMIT_FRAME_BYTES", value::number, &mut s.limit_frame_bytes)?;
         sources.read("SEALROOM_LIMIT_PAGE", value::number, &mut s.limits.page_entries)?;

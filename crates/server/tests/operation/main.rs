@@ -26,3 +26,4 @@ mod metrics;
 mod nginx;
 mod readiness;
 mod scrape;
+mod telemetry;
