@@ -22,6 +22,7 @@ mod world;
 
 mod document;
 mod drain;
+mod logs;
 mod metrics;
 mod nginx;
 mod readiness;
