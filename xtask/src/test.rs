@@ -5,11 +5,12 @@ use std::process::Command;
 use cargo_metadata::Metadata;
 use xtask_postgres::TEST_URL_VARIABLE;
 
-use crate::{interop, postgres::TestServer, process};
+use crate::{interop, postgres::TestServer, process, tools};
 
 /// Runs the tests whose name contains `filter`, or all.
 pub(crate) fn run(metadata: &Metadata, filter: Option<&str>) -> anyhow::Result<()> {
     interop::install(metadata)?;
+    tools::need_nginx()?;
     // Stopped when this function returns, however the tests went.
     let server = TestServer::need()?;
     let mut doc_tests = cargo(metadata);

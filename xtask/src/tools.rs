@@ -44,6 +44,16 @@ pub(crate) fn need_node_and_python() -> anyhow::Result<()> {
     check_version("python3", PYTHON_MINOR, python_minor)
 }
 
+/// nginx, which a test runs in front of the server, with the configuration of the documentation.
+pub(crate) fn need_nginx() -> anyhow::Result<()> {
+    // As root it stands in a directory that not every path has.
+    let is_there = |program: &str| process::succeeds(Command::new(program).arg("-v"));
+    if is_there("nginx") || is_there("/usr/sbin/nginx") {
+        return Ok(());
+    }
+    apt::install(&["nginx-light"], "the tests of the reverse proxy need nginx")
+}
+
 fn check_version(program: &str, lowest: u32, read: fn(&str) -> Option<u32>) -> anyhow::Result<()> {
     let version = process::output(Command::new(program).arg("--version"))
         .with_context(|| format!("{program} is still missing after its installation"))?;

@@ -16,6 +16,7 @@ mod failure;
 mod feeds;
 mod latch;
 mod marks;
+mod metrics;
 mod published;
 mod rates;
 mod session;

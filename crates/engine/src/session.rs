@@ -18,6 +18,7 @@ use sealroom_domain::{
 use crate::{
     Subscriber,
     latch::Latch,
+    metrics::METRICS,
     rates::{EventRate, EventVerdict},
     users_online::{OnlineUser, UsersOnline},
 };
@@ -217,14 +218,18 @@ impl Session {
         {
             return Err(Refusal::new(ErrorCode::LimitExceeded).with(Extra::Limit(limit)));
         }
-        groups.joined.insert(group_id);
+        if groups.joined.insert(group_id) {
+            METRICS.subscriptions.increment(1.0);
+        }
         Ok(())
     }
 
     /// Notes a group as left, and what the session got of it.
     pub(crate) fn exit(&self, group_id: GroupId, got: Option<Got>) {
         let mut groups = self.groups.lock();
-        groups.joined.remove(&group_id);
+        if groups.joined.remove(&group_id) {
+            METRICS.subscriptions.decrement(1.0);
+        }
         // The send ends with its answer, which comes after this or has come.
         if let Some(got) = got
             && self.unacked.load(Ordering::Acquire) > 0

@@ -4,11 +4,14 @@
 #[expect(dead_code, reason = "each test uses its part")]
 mod common;
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use common::{ADMIN, Seen, World, group, seq, user};
-use sealroom_domain::{DisplayName, ErrorCode, Extra, Limits, Timestamp};
-use sealroom_engine::ChatOptions;
+use sealroom_domain::{DisplayName, EncryptedContent, ErrorCode, Extra, Limits, Timestamp};
+use sealroom_engine::{ChatOptions, MessageDraft, Subscriber};
 use tokio::time::{Instant, sleep};
 
 fn world() -> World {
@@ -29,10 +32,40 @@ async fn a_store_that_is_gone_is_unavailable_and_comes_back_by_itself() {
     let refusal = socket.send(5, "x").await.unwrap().unwrap_err();
     assert_eq!(refusal.code, ErrorCode::Unavailable);
     assert!(matches!(refusal.extra, Some(Extra::RetryAfter(_))));
+    assert!(world.chat.last_append_failed());
     socket.join(5, None).await;
     assert_eq!(socket.recorder.all(), [Seen::JoinRefused]);
     world.log.down.store(false, Ordering::Relaxed);
     assert!(socket.send(5, "x").await.unwrap().is_ok());
+    assert!(!world.chat.last_append_failed());
+}
+
+#[tokio::test]
+async fn a_task_that_a_defect_ended_shows() {
+    let world = world();
+    world.group(5, &[1]).await;
+    let socket = world.socket(1).await;
+    assert!(socket.send(5, "x").await.unwrap().is_ok());
+    assert!(world.chat.is_whole());
+    let subscriber: Arc<dyn Subscriber> = socket.recorder.clone();
+    let draft = MessageDraft {
+        group_id: group(5),
+        content: EncryptedContent::new("x", 100).unwrap(),
+        client_message_id: None,
+        key_epoch: None,
+    };
+    let defect = Box::new(|_| panic!("a defect of the transport"));
+    world.chat.send(&socket.session, &subscriber, draft, defect);
+    let is_broken = async {
+        while world.chat.is_whole() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), is_broken)
+        .await
+        .unwrap();
+    // What comes later is answered all the same.
+    assert_eq!(refused(&socket).await, ErrorCode::Unavailable);
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,7 +15,7 @@ use axum::{
 use sealroom_domain::Refusal;
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
 
-use crate::{api::Api, conditional, cors, problem::Problem, request_id};
+use crate::{api::Api, conditional, cors, metrics, problem::Problem, request_id};
 
 /// Answers never stand in a cache but where they say so, are never taken for another type, and load nothing into a
 /// browser.
@@ -36,8 +36,11 @@ pub(crate) fn surround(routes: Router, api: &Arc<Api>) -> Router {
     // was.
     let panicked =
         move |_: Box<dyn Any + Send>| Problem::from(defects.defect("a handler panicked")).into_response();
+    metrics::describe();
     let routes = routes
         .layer(CatchPanicLayer::custom(panicked))
+        // Outside the panics, so that they are counted as what they are answered with.
+        .layer(middleware::from_fn(metrics::measure))
         .layer(middleware::from_fn(conditional::layer))
         .layer(middleware::from_fn_with_state(api.clone(), cors::layer));
     HEADERS

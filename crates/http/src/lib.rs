@@ -12,6 +12,7 @@
 //! | `openapi/` | routes and the document that describes them, from one declaration |
 //! | `guards.rs` | what surrounds every request: time limit, panics, headers |
 //! | `request_id.rs`, `cors.rs`, `conditional.rs`, `links.rs` | request ids, other origins, `ETag` and gzip, `Link` |
+//! | `metrics.rs` | what is counted |
 //! | `probes.rs`, `pages.rs` | what is outside `/api`; `/docs` |
 //!
 //! # Adding a route
@@ -35,6 +36,7 @@ mod cors;
 mod guards;
 mod input;
 mod links;
+mod metrics;
 mod openapi;
 mod pages;
 mod probes;

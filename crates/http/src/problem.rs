@@ -14,6 +14,8 @@ use sealroom_wire::FurtherKey;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::metrics;
+
 /// A refusal that is answered with the status of its code.
 #[derive(Debug)]
 pub(crate) struct Problem(Refusal);
@@ -80,6 +82,7 @@ pub(crate) const fn status(code: ErrorCode) -> StatusCode {
 }
 
 fn answer(status: StatusCode, refusal: &Refusal) -> Response {
+    metrics::refused(refusal.code);
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     if let Some(Extra::RetryAfter(after)) = refusal.extra {

@@ -24,6 +24,7 @@ mod fragments;
 mod log_id;
 mod login;
 mod messages;
+mod metrics;
 mod migrate;
 mod outbox;
 mod page;

@@ -21,6 +21,7 @@ use tower_service::Service;
 
 use crate::{
     ConnectionRef, RealtimeOptions,
+    metrics::{DRAINING, LIMITED, METRICS, ORIGIN},
     origin::Permission,
     registry::{AlreadyAttached, Registry},
 };
@@ -117,6 +118,7 @@ impl Gate {
         B: http_body::Body<Error: std::fmt::Debug, Data: Send> + Send + Unpin + std::fmt::Debug + 'static,
     {
         let Ok(permission) = Permission::of(&self.options.allowed_origins, request.headers()) else {
+            METRICS.handshake(ORIGIN);
             return refusal(StatusCode::FORBIDDEN, "Origin not allowed");
         };
         let mut response = if permission.is_asked_for(&request) {
@@ -152,10 +154,12 @@ impl Gate {
         let sid = session_id(request.uri());
         if sid.is_none() {
             if self.registry.is_draining() {
+                METRICS.handshake(DRAINING);
                 return refusal(StatusCode::SERVICE_UNAVAILABLE, "The server is shutting down");
             }
             let counted = address.map(|address| self.handshakes.count(&address));
             if let Some(Err(limited)) = counted {
+                METRICS.handshake(LIMITED);
                 return too_many(&limited);
             }
         }

@@ -22,6 +22,7 @@ use crate::{
     closer::SessionCloser,
     events::EventHandler,
     gate::{BearerToken, is_websocket},
+    metrics::{ACCEPTED, METRICS},
     outbound::Outbound,
     registry::Registry,
     socket::ClientSocket,
@@ -66,8 +67,10 @@ impl Handshake {
             self.registry.attach_opened(socket.id, connection);
         }
         let Err(refusal) = self.open(socket, auth).await else {
+            METRICS.handshake(ACCEPTED);
             return Ok(());
         };
+        METRICS.handshake(refusal.code.as_str());
         if refusal.code.retryable() {
             // Clients come back by themselves only after the loss of the transport, and not at all once they heard
             // CONNECT_ERROR: it is sent when this returns, so the transport goes before.
@@ -102,6 +105,7 @@ impl Handshake {
             self.closer.clone(),
             self.tasks.clone(),
         ));
+        tracing::debug!(socket = client.number(), user_id = %client.session.user_id(), "a socket is open");
         self.registry.insert(socket.id, client.clone());
         let handler = EventHandler::new(client.clone(), self.verifier.clone());
         client.session.attach(handler.subscriber());

@@ -3,9 +3,15 @@
 use std::{sync::Arc, time::Duration};
 
 use sealroom_domain::Timestamp;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::{RealtimeOptions, registry::Registry, socket::ClientSocket};
+use crate::{
+    RealtimeOptions,
+    metrics::{METRICS, cause},
+    registry::Registry,
+    socket::ClientSocket,
+};
 
 const ROUND: Duration = Duration::from_secs(1);
 
@@ -16,6 +22,7 @@ pub(crate) async fn watch(registry: Arc<Registry>, options: Arc<RealtimeOptions>
         .await
         .is_some()
     {
+        let begin = Instant::now();
         registry.forget_closed();
         for (sid, socket) in registry.all() {
             if socket.is_gone() {
@@ -26,17 +33,18 @@ pub(crate) async fn watch(registry: Arc<Registry>, options: Arc<RealtimeOptions>
                 look_at(&socket, &options, socket.chat.clock().now());
             }
         }
+        METRICS.rounds.record(begin.elapsed());
     }
 }
 
 fn look_at(socket: &Arc<ClientSocket>, options: &RealtimeOptions, now: Timestamp) {
     if socket.is_closing() {
         // Once more, until it is gone: its session may have moved to another transport at that moment.
-        socket.close_transport("it was told to close");
+        socket.close_again();
         return;
     }
     if now >= socket.session.expires_at().plus(options.lease_grace) {
-        socket.end("its token is over");
+        socket.end(cause::TOKEN_EXPIRED);
         return;
     }
     if socket.session.tell_expiring(now, options.expiring_ahead) {
@@ -46,6 +54,6 @@ fn look_at(socket: &Arc<ClientSocket>, options: &RealtimeOptions, now: Timestamp
         .connection()
         .and_then(|connection| connection.0.stalled_for());
     if stalled.is_some_and(|stalled| stalled > options.write_stall) {
-        socket.close_transport("its peer takes nothing");
+        socket.close_transport(cause::WRITE_STALL);
     }
 }

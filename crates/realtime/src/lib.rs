@@ -13,6 +13,7 @@ mod gate;
 mod handshake;
 mod janitor;
 mod jobs;
+mod metrics;
 mod notices;
 mod options;
 mod origin;

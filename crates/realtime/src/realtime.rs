@@ -1,12 +1,15 @@
 //! The transport as a whole.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use sealroom_domain::ports::TokenVerifier;
 use sealroom_engine::Chat;
 use serde_json::json;
 use socketioxide::{ParserConfig, SocketIo, handler::ConnectHandler};
-use tokio::time::Instant;
+use tokio::{task::JoinHandle, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -14,6 +17,7 @@ use crate::{
     closer::SessionCloser,
     handshake::{Handshake, HandshakeMiddleware},
     janitor,
+    metrics::{METRICS, cause},
     registry::Registry,
 };
 
@@ -24,6 +28,7 @@ pub struct Realtime {
     registry: Arc<Registry>,
     tasks: TaskTracker,
     stop: CancellationToken,
+    janitor: JoinHandle<()>,
 }
 
 /// Packets that wait for one socket at most. Far more than the bytes that may wait: a reader is slow by bytes.
@@ -40,6 +45,8 @@ impl Realtime {
 
     /// Starts the transport. Must be called within a tokio runtime.
     pub fn start(chat: Arc<Chat>, verifier: Arc<dyn TokenVerifier>, options: RealtimeOptions) -> Self {
+        // All of them are there from the beginning, so that a scrape sees a zero and not nothing.
+        LazyLock::force(&METRICS);
         let options = Arc::new(options);
         let registry = Arc::new(Registry::default());
         let tasks = TaskTracker::new();
@@ -54,12 +61,13 @@ impl Realtime {
             tasks: tasks.clone(),
         };
         io.ns("/", (async || {}).with(HandshakeMiddleware(Arc::new(handshake))));
-        tasks.spawn(janitor::watch(registry.clone(), options.clone(), stop.clone()));
+        let janitor = tasks.spawn(janitor::watch(registry.clone(), options.clone(), stop.clone()));
         Self {
             layer: RealtimeLayer::new(service, registry.clone(), options),
             registry,
             tasks,
             stop,
+            janitor,
         }
     }
 
@@ -74,6 +82,17 @@ impl Realtime {
     /// The number of sockets that passed the handshake.
     pub fn sockets(&self) -> usize {
         self.registry.count()
+    }
+
+    /// Whether the task that looks at all sockets still runs; without it nobody closes those that are stuck.
+    pub fn is_whole(&self) -> bool {
+        !self.janitor.is_finished() || self.stop.is_cancelled()
+    }
+
+    /// Sets the metrics that tell a level and not a count: for whoever reads the metrics, right before it does. All
+    /// metrics need a recorder that was installed before [`Realtime::start`].
+    pub fn observe_metrics(&self) {
+        METRICS.observe(self.registry.counts());
     }
 
     /// Tells every socket that the server goes away and when to come back. From now on new sessions are refused with
@@ -101,11 +120,11 @@ impl Realtime {
                 tokio::time::sleep_until(begin + due).await;
                 slept_until = due;
             }
-            socket.close_transport("the server goes away");
+            socket.close_transport(cause::DRAIN);
         }
         // Those whose handshake was under way.
         for (_, socket) in self.registry.all() {
-            socket.close_transport("the server goes away");
+            socket.close_transport(cause::DRAIN);
         }
         self.stop.cancel();
     }

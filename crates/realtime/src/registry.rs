@@ -31,6 +31,17 @@ struct Tables {
     connections: HashMap<Sid, ConnectionRef>,
 }
 
+/// How many of what is open.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Counts {
+    /// Sockets whose session runs over a WebSocket.
+    pub(crate) on_websocket: usize,
+    /// Sockets whose session polls.
+    pub(crate) polling: usize,
+    /// WebSocket connections.
+    pub(crate) websockets: usize,
+}
+
 /// The session runs over a WebSocket already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct AlreadyAttached;
@@ -85,6 +96,18 @@ impl Registry {
 
     pub(crate) fn count(&self) -> usize {
         self.tables.read().sockets.len()
+    }
+
+    /// What is open.
+    pub(crate) fn counts(&self) -> Counts {
+        let tables = self.tables.read();
+        let is_on_websocket = |sid| tables.connections.contains_key(sid);
+        let on_websocket = tables.sockets.keys().filter(|sid| is_on_websocket(sid)).count();
+        Counts {
+            on_websocket,
+            polling: tables.sockets.len() - on_websocket,
+            websockets: tables.connections.len(),
+        }
     }
 
     /// The upgrade of a session to this WebSocket was accepted. It happens once: a session that two WebSockets read

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Weak,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -21,9 +21,13 @@ use crate::{
     closer::SessionCloser,
     events::encoding,
     jobs::Jobs,
+    metrics::{METRICS, cause},
     notices::{RemovedFromGroup, RequestError, TokenExpiring, encode_signal, signal_name},
     outbound::Outbound,
 };
+
+/// The number of the next socket.
+static NUMBERS: AtomicU64 = AtomicU64::new(1);
 
 /// A socket that passed the handshake.
 #[derive(Debug)]
@@ -32,6 +36,8 @@ pub(crate) struct ClientSocket {
     pub(crate) session: Arc<Session>,
     pub(crate) jobs: Arc<Jobs>,
     pub(crate) tasks: TaskTracker,
+    /// What the log and traces call it: its session's id is a secret.
+    number: u64,
     /// Weak: the socket holds the handlers, which hold this.
     socket: Weak<Socket>,
     outbound: Outbound,
@@ -59,6 +65,7 @@ impl ClientSocket {
             session,
             jobs: Arc::default(),
             tasks,
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             socket: Arc::downgrade(socket),
             outbound,
             closer,
@@ -68,6 +75,11 @@ impl ClientSocket {
 
     pub(crate) fn user_id(&self) -> UserId {
         self.session.user_id()
+    }
+
+    /// Counted from 1 in this process.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
     }
 
     /// Whether the transport has forgotten it.
@@ -110,7 +122,7 @@ impl ClientSocket {
         let Ok(raw) = to_raw_value(data) else { return };
         let sent = self.outbound.hand(raw.get().len() + AROUND_ACK).is_ok() && ack.send(&*raw).is_ok();
         if !sent {
-            self.close_transport("an answer did not fit into its queue");
+            self.close_transport(cause::QUEUE);
         }
     }
 
@@ -124,11 +136,18 @@ impl ClientSocket {
         self.emit("token_expiring", &TokenExpiring::new(self.session.expires_at()));
     }
 
-    /// Closes the transport at once: the client comes back by itself and recovers.
+    /// Closes the transport at once: the client comes back by itself and recovers. The cause is one of
+    /// [`crate::metrics::cause`].
     pub(crate) fn close_transport(&self, cause: &'static str) {
         if !self.closing.swap(true, Ordering::Relaxed) {
-            tracing::debug!(user_id = %self.user_id(), cause, "closing a transport");
+            METRICS.closed(cause);
+            tracing::debug!(socket = self.number, user_id = %self.user_id(), cause, "closing a transport");
         }
+        self.close_again();
+    }
+
+    /// Closes the transport once more, where the session may have moved to another one when it was told to close.
+    pub(crate) fn close_again(&self) {
         if let Some(socket) = self.socket.upgrade() {
             self.closer.close(socket.id);
         }
@@ -136,14 +155,16 @@ impl ClientSocket {
 
     /// Tells the client to stay away, then closes the transport.
     pub(crate) fn end(&self, cause: &'static str) {
-        tracing::debug!(user_id = %self.user_id(), cause, "ending a socket");
+        tracing::debug!(socket = self.number, user_id = %self.user_id(), cause, "ending a socket");
         let Some(socket) = self.socket.upgrade() else {
             return;
         };
         let sid = socket.id;
         // Where its queue is full the client does not hear it; the transport goes all the same.
         let _ = socket.disconnect();
-        self.closing.store(true, Ordering::Relaxed);
+        if !self.closing.swap(true, Ordering::Relaxed) {
+            METRICS.closed(cause);
+        }
         self.closer.close_soon(sid);
     }
 
@@ -156,11 +177,11 @@ impl ClientSocket {
         };
         let bytes = raw.get().len() + event.len() + AROUND_EVENT;
         if self.outbound.hand(bytes).is_err() {
-            self.close_transport("too much waits for it");
+            self.close_transport(cause::OUTBOUND_BYTES);
             return Err(Gone);
         }
         socket.emit(event, raw).map_err(|_full_or_closed| {
-            self.close_transport("its queue took nothing");
+            self.close_transport(cause::QUEUE);
             Gone
         })
     }
@@ -171,7 +192,7 @@ impl Subscriber for ClientSocket {
         for published in entries {
             // Encoding cannot fail for these types; a socket that would miss an entry is closed all the same.
             let Some(raw) = encoding(published) else {
-                self.close_transport("an entry could not be encoded");
+                self.close_transport(cause::DEFECT);
                 return Err(Gone);
             };
             self.emit_raw(event_name(published.entry()), raw)?;
@@ -191,7 +212,7 @@ impl Subscriber for ClientSocket {
     }
 
     fn revoked(&self) {
-        self.end("its token was taken back");
+        self.end(cause::TOKEN_REVOKED);
     }
 
     fn removed_from_group(&self, group_id: GroupId, reason: RemovalReason) {
@@ -199,7 +220,7 @@ impl Subscriber for ClientSocket {
     }
 
     fn position_lost(&self) {
-        self.close_transport("its place in a log is lost");
+        self.close_transport(cause::POSITION_LOST);
     }
 }
 

@@ -1,6 +1,6 @@
-//! The limit of open files, of which every connection is one.
+//! The limits of the process: of open files, of which every connection is one, and of core dumps.
 
-use rustix::process::{Resource, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// What the process needs besides its connections: the database and its readers, logs, the standard streams.
 const RESERVED: usize = 500;
@@ -23,6 +23,16 @@ pub(crate) fn raise(connections: Option<usize>) {
         // Where it fails the limit stays, and `most_connections` goes by it.
         let _ = setrlimit(Resource::Nofile, limit);
     }
+}
+
+/// A crash leaves no file of the memory behind: it would hold tokens, the secret and contents.
+pub(crate) fn forbid_core_dumps() {
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    // Lowering a limit is always allowed.
+    let _ = setrlimit(Resource::Core, none);
 }
 
 /// The most connections: those that are wanted, at most the limit of open files less 500. At least one.

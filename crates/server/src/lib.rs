@@ -8,9 +8,12 @@ pub mod data_dir;
 mod descriptors;
 pub mod listen;
 pub mod logging;
+pub mod metrics;
 pub mod run;
 pub mod secret;
 pub mod settings;
 mod store;
+#[cfg(feature = "otel")]
+pub mod telemetry;
 pub mod tokens;
 pub mod webhooks;

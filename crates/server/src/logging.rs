@@ -21,13 +21,18 @@ const TOO_TALKATIVE: [&str; 2] = ["socketioxide", "engineioxide"];
 /// Sends the log of this process to stderr: what `filter` lets through, except that socketioxide and engineioxide,
 /// which would log tokens and contents, never say anything below `warn`.
 ///
-/// Panics are logged by their place alone. `filter` is in the syntax of [`EnvFilter`]. Fails where it is not, or where the process has a log already.
-pub fn init(filter: &str, format: LogFormat) -> Result<(), LogError> {
+/// Panics are logged by their place alone. `filter` is in the syntax of [`EnvFilter`]. `traces` takes spans besides,
+/// whatever the filter says. Fails where the filter is wrong, or where the process has a log already.
+pub fn init(filter: &str, format: LogFormat, traces: Option<BoxedLayer>) -> Result<(), LogError> {
     let layer = layer(filter, format, io::stderr, is_colourful())?;
-    tracing_subscriber::registry().with(layer).try_init()?;
+    let layers: Vec<BoxedLayer> = [layer].into_iter().chain(traces).collect();
+    tracing_subscriber::registry().with(layers).try_init()?;
     std::panic::set_hook(Box::new(log_panic));
     Ok(())
 }
+
+/// What takes log lines, or spans.
+pub type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
 /// A panic's place, without its text: that may hold what a client sent.
 fn log_panic(panic: &PanicHookInfo<'_>) {
@@ -56,12 +61,7 @@ fn is_colourful() -> bool {
     io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-fn layer<W>(
-    filter_text: &str,
-    format: LogFormat,
-    writer: W,
-    ansi: bool,
-) -> Result<Box<dyn Layer<Registry> + Send + Sync>, ParseError>
+fn layer<W>(filter_text: &str, format: LogFormat, writer: W, ansi: bool) -> Result<BoxedLayer, ParseError>
 where
     W: for<'a> tracing_subscriber::fmt::MakeWriter<'a> + Send + Sync + 'static,
 {

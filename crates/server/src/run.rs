@@ -18,7 +18,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     data_dir::{DataDir, DataDirError},
-    listen::serve_connections,
+    listen::{Connections, ListenOptions, serve_connections},
+    metrics,
     settings::{SettingError, Settings},
     store::Store,
     tokens::{self, TokenSetupError},
@@ -86,9 +87,11 @@ pub struct Server {
     settings: Settings,
     store: Store,
     chat: Arc<Chat>,
-    realtime: Realtime,
+    realtime: Arc<Realtime>,
     hooks: Option<Hooks>,
     router: Router,
+    /// Those of the clients.
+    connections: Connections,
     /// Held until the end.
     _data_dir: DataDir,
 }
@@ -108,6 +111,7 @@ impl Server {
         let hooks = webhooks::start(&settings, &store, store.ports(), &chat)?;
         let accounts = accounts(&settings, &store, &chat)?;
         let realtime = Realtime::start(chat.clone(), verifier.clone(), realtime_options(&settings));
+        let realtime = Arc::new(realtime);
         let router = sealroom_http::router(HttpParts {
             chat: chat.clone(),
             verifier,
@@ -115,6 +119,7 @@ impl Server {
             readiness: Arc::new(ServerReadiness {
                 store: store.clone(),
                 chat: chat.clone(),
+                realtime: realtime.clone(),
             }),
             options: http_options(&settings),
         });
@@ -128,15 +133,41 @@ impl Server {
             realtime,
             hooks,
             router,
+            connections: Connections::default(),
             _data_dir: data_dir,
         })
+    }
+
+    /// What sets the metrics that are a level, for [`crate::metrics::Recorder`].
+    pub(crate) fn observe_metrics(&self) -> impl Fn() + Send + Sync + 'static {
+        metrics::describe();
+        let (chat, realtime) = (Arc::downgrade(&self.chat), Arc::downgrade(&self.realtime));
+        let (connections, data_dir) = (self.connections.clone(), self.settings.data_dir.clone());
+        move || {
+            metrics::observe_connections(
+                connections.count(),
+                connections.refused(),
+                connections.sent_bytes(),
+            );
+            metrics::observe_data_dir(&data_dir);
+            if let Some(chat) = chat.upgrade() {
+                chat.observe_metrics();
+                metrics::observe_draining(chat.is_draining());
+            }
+            if let Some(realtime) = realtime.upgrade() {
+                realtime.observe_metrics();
+            }
+        }
     }
 
     /// Serves until `shutdown` is cancelled; then refuses new sessions, answers what was begun, tells the clients and
     /// closes their transports, so that they come back by themselves, and stops accepting.
     pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) {
-        let options = self.settings.listen_options();
-        let connections = options.connections.clone();
+        let connections = self.connections.clone();
+        let options = ListenOptions {
+            connections: connections.clone(),
+            ..self.settings.listen_options()
+        };
         // Not `shutdown` itself: until the drain is over, health checks and polling clients are still answered.
         let stop_accepting = CancellationToken::new();
         let accepting = serve_connections(listener, self.router, options, stop_accepting.clone());
@@ -234,16 +265,27 @@ fn realtime_options(settings: &Settings) -> RealtimeOptions {
     }
 }
 
-/// Ready while the database answers and the server does not drain.
+/// Ready while the server does not drain, nothing of it was ended by a defect, and the database can do its work.
 #[derive(Debug)]
 struct ServerReadiness {
     store: Store,
     chat: Arc<Chat>,
+    realtime: Arc<Realtime>,
 }
 
 #[async_trait]
 impl Readiness for ServerReadiness {
     async fn check(&self) -> bool {
-        !self.chat.is_draining() && self.store.ping(PING).await.is_ok()
+        if self.chat.is_draining() || !self.chat.is_whole() || !self.realtime.is_whole() {
+            return false;
+        }
+        // A database whose disk is full answers and locks as ever. So after an append that failed it has to write, and
+        // is ready again as soon as it can, whether or not a client sends something.
+        let answer = if self.chat.last_append_failed() {
+            self.store.try_write(PING).await
+        } else {
+            self.store.ping(PING).await
+        };
+        answer.is_ok()
     }
 }

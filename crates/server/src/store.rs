@@ -110,6 +110,11 @@ impl Store {
         on_store!(self, store => store.ping(patience).await)
     }
 
+    /// Whether it takes a write now; waits for at most `patience`.
+    pub(crate) async fn try_write(&self, patience: Duration) -> Result<(), StoreError> {
+        on_store!(self, store => store.try_write(patience).await)
+    }
+
     /// Gives the log another name.
     pub(crate) async fn renew_log_id(&self) -> Result<LogId, StoreError> {
         on_store!(self, store => store.renew_log_id().await)

@@ -9,6 +9,7 @@ use std::{
     fs,
     io::{BufRead, BufReader, Read},
     net::TcpListener,
+    os::unix::net::UnixDatagram,
     path::Path,
     process::{Child, Command, Output, Stdio},
     sync::Arc,
@@ -33,6 +34,7 @@ fn program(directory: &Path) -> Command {
         .current_dir(directory)
         .env_clear()
         .env("SEALROOM_LISTEN", "127.0.0.1:0")
+        .env("SEALROOM_METRICS_LISTEN", "off")
         .stdin(Stdio::null());
     command
 }
@@ -475,8 +477,34 @@ fn a_busy_port_stops_the_start() {
     let directory = directory();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let line = refused(program(directory.path()).args(["--listen", &address]));
-    assert!(line.contains(&address), "{line}");
+    for flag in ["--listen", "--metrics-listen"] {
+        let line = refused(program(directory.path()).args([flag, &address]));
+        assert!(line.contains(&address), "{line}");
+        assert_eq!(
+            line.contains("SEALROOM_METRICS_LISTEN"),
+            flag == "--metrics-listen",
+            "{line}"
+        );
+    }
+    // What could not start has left nothing behind.
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn the_service_manager_is_told() {
+    let directory = directory();
+    let socket = directory.path().join("notify");
+    let manager = UnixDatagram::bind(&socket).unwrap();
+    manager.set_read_timeout(Some(PATIENCE)).unwrap();
+    let server = Running::start(program(directory.path()).env("NOTIFY_SOCKET", &socket));
+    let mut heard = [0; 64];
+    let mut hear = || {
+        let length = manager.recv(&mut heard).unwrap();
+        String::from_utf8(heard[..length].to_vec()).unwrap()
+    };
+    assert_eq!(hear(), "READY=1");
+    assert_eq!(server.stop("-TERM").0, Some(0));
+    assert_eq!(hear(), "STOPPING=1");
 }
 
 #[test]

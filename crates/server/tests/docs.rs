@@ -288,7 +288,14 @@ fn the_embedding_in_the_readme_is_that_of_the_example() {
 
 #[test]
 fn files_that_are_named_exist() {
-    for document in ["README.md", "docs/ARCHITECTURE.md", "docs/PROTOCOL.md"] {
+    for document in [
+        "README.md",
+        "docs/ARCHITECTURE.md",
+        "docs/OPERATIONS.md",
+        "docs/PROTOCOL.md",
+        "docs/deploy/README.md",
+        "docs/deploy/reverse-proxy.md",
+    ] {
         let text = read(document);
         let names = text.split(['`', '(', ')', ' ', '\n']).filter(|word| {
             let known = ["crates/", "docs/", "xtask/", "migrations/"];

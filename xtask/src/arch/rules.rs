@@ -61,7 +61,10 @@ const PROGRAM: Names = &[
     "dotenv*",
     "eyre",
     "figment",
+    "metrics-*",
     "mimalloc",
+    "opentelemetry*",
+    "tracing-opentelemetry",
     "tracing-subscriber",
 ];
 const RUNTIME: Names = &["async-std", "smol", "tokio*"];
@@ -94,6 +97,7 @@ pub(crate) const RULES: &[Rule] = &[
                 "async-trait",
                 "futures-util",
                 "governor",
+                "metrics",
                 "parking_lot",
                 "thiserror",
                 "tokio",

@@ -10,7 +10,11 @@ mod send;
 mod sessions;
 mod users;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use sealroom_domain::{
     ErrorCode, GroupId, Limits, LogId, Principal, Refusal, Retention, Role, UserId,
@@ -37,6 +41,7 @@ use crate::{
     feeds::{Feeds, look_for_others},
     latch::Latch,
     marks::Marks,
+    metrics::{METRICS, level},
     rates::KeyedRate,
     upkeep::Caretaker,
     users_online::UsersOnline,
@@ -186,6 +191,8 @@ pub struct Chat {
 impl Chat {
     /// Starts the writer. Must be called within a tokio runtime.
     pub fn start(ports: Ports, options: ChatOptions) -> Arc<Self> {
+        // All of them are there from the beginning, so that a scrape sees a zero and not nothing.
+        LazyLock::force(&METRICS);
         let tasks = TaskTracker::new();
         let failures = Arc::new(Failures::default());
         let page = PageLimit {
@@ -279,6 +286,25 @@ impl Chat {
     /// The number of groups that somebody on this server has joined.
     pub fn joined_groups(&self) -> usize {
         self.feeds.count()
+    }
+
+    /// Whether every task that entries pass through still runs; what is sent past one that a defect has ended is
+    /// answered `unavailable` until the process is started again.
+    pub fn is_whole(&self) -> bool {
+        self.writer.is_whole()
+    }
+
+    /// Whether the store failed to take the last batch, such as a full disk does. It stays so until a batch is stored:
+    /// whoever keeps clients away for it must ask the store itself in the meantime.
+    pub fn last_append_failed(&self) -> bool {
+        self.writer.last_append_failed()
+    }
+
+    /// Sets the metrics that tell a level and not a count: for whoever reads the metrics, right before it does. Counts
+    /// are kept without it; all of them need a recorder that was installed before [`Chat::start`].
+    pub fn observe_metrics(&self) {
+        METRICS.feeds.set(level(self.feeds.count()));
+        self.writer.observe_metrics();
     }
 
     /// Refuses everything new with `shutting_down`, and waits until what was begun is answered. The caller bounds

@@ -20,9 +20,10 @@ use tokio_util::task::TaskTracker;
 use self::feed::{FeedState, NotSubscribed};
 pub(crate) use self::feed::{Offer, Unmuted};
 use crate::{
-    Published, Session, Shared, Signal, Subscriber,
+    Gone, Published, Session, Shared, Signal, Subscriber,
     deadline::in_time,
     failure::{Failures, unwinding},
+    metrics::METRICS,
     writer::{Receipt, Written},
 };
 
@@ -289,6 +290,7 @@ impl Feeds {
             }
             if Instant::now() >= fill_due(&feed, deadline) {
                 tracing::warn!(%group_id, "a feed lost its place: its sockets are sent away to recover");
+                METRICS.positions_lost.increment(1);
                 feed.lock().lose_position();
                 break;
             }
@@ -363,6 +365,13 @@ fn deliver_to_origin(receipt: &Receipt, entry: &Arc<Published>) {
         && !origin.session.has_got(entry.entry().group_id, entry.entry().seq)
     {
         // A socket that takes nothing closes itself; the answer then finds nobody either.
-        let _ = origin.subscriber.deliver(std::slice::from_ref(entry));
+        let _ = deliver_one(&origin.subscriber, entry);
     }
+}
+
+/// Hands one entry to one socket.
+fn deliver_one(subscriber: &Arc<dyn Subscriber>, entry: &Arc<Published>) -> Result<(), Gone> {
+    subscriber.deliver(std::slice::from_ref(entry))?;
+    METRICS.deliveries.increment(1);
+    Ok(())
 }

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use crate::{
     Gone, Published, Session, Shared, Signal, Subscriber,
+    feeds::deliver_one,
     session::Got,
     writer::{Receipt, Written},
 };
@@ -21,6 +22,17 @@ pub(super) struct Subscription {
     /// Entries after this one, and before those that it gets live, are part of the join's answer.
     recovers_after: Option<Seq>,
     mode: Mode,
+}
+
+/// What became of entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// The socket has them.
+    Delivered,
+    /// They wait for a join's answer.
+    Held,
+    /// Nothing more can be taken.
+    Nothing,
 }
 
 #[derive(Debug)]
@@ -126,18 +138,21 @@ impl Subscription {
             .min()
     }
 
-    /// Takes entries; `false` where nothing more can be taken.
-    pub(super) fn take(&mut self, entries: &[Arc<Published>]) -> bool {
+    /// Takes entries.
+    pub(super) fn take(&mut self, entries: &[Arc<Published>]) -> Taken {
         match &mut self.mode {
-            Mode::Live => self.subscriber.deliver(entries).is_ok(),
+            Mode::Live => match self.subscriber.deliver(entries) {
+                Ok(()) => Taken::Delivered,
+                Err(Gone) => Taken::Nothing,
+            },
             Mode::Muted { held, held_bytes, .. } if *held_bytes <= HELD_BYTES_MAX => {
                 *held_bytes += entries.iter().map(|entry| entry.entry().weight()).sum::<usize>();
                 held.extend(entries.iter().cloned().map(Held::Entry));
-                true
+                Taken::Held
             }
             Mode::Muted { .. } => {
                 self.subscriber.position_lost();
-                false
+                Taken::Nothing
             }
         }
     }
@@ -158,7 +173,7 @@ impl Subscription {
         for one in held {
             match one {
                 Held::Entry(entry) if result.is_ok() => {
-                    result = self.subscriber.deliver(std::slice::from_ref(&entry));
+                    result = deliver_one(&self.subscriber, &entry);
                 }
                 Held::Entry(_) => {}
                 Held::Receipt(receipt, entry) => receipt.answer(Ok(Written::New(entry))),
@@ -178,7 +193,7 @@ impl Subscription {
         {
             for one in mem::take(held) {
                 if let Held::Receipt(receipt, entry) = one {
-                    let _ = self.subscriber.deliver(std::slice::from_ref(&entry));
+                    let _ = deliver_one(&self.subscriber, &entry);
                     receipt.answer(Ok(Written::New(entry)));
                 }
             }

@@ -1,6 +1,10 @@
 //! One stream of batches into the store.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use sealroom_domain::{
     GroupId, Refusal, Role,
@@ -11,9 +15,15 @@ use tokio::{
     task::{JoinError, JoinHandle},
     time::{Instant, timeout_at},
 };
+use tracing::{Instrument as _, Span};
 
-use super::{Authority, Job, Receipt, WriteError, WriterParts, Written};
-use crate::{Published, failure::unwinding, feeds::Feeds};
+use super::{Authority, Job, LastAppend, Receipt, WriteError, WriterParts, Written};
+use crate::{
+    Published,
+    failure::unwinding,
+    feeds::Feeds,
+    metrics::{METRICS, level},
+};
 
 /// The entries of a group always take the same lane.
 pub(super) struct Lane {
@@ -21,6 +31,7 @@ pub(super) struct Lane {
     pub(super) host_memberships: bool,
     pub(super) batch: usize,
     pub(super) committed: mpsc::Sender<Vec<Outcome>>,
+    pub(super) last_append: Arc<LastAppend>,
 }
 
 /// The end of one job, in the order of the log.
@@ -79,13 +90,25 @@ impl Lane {
     }
 
     async fn commit(&self, jobs: Vec<Job>) {
+        let span = append_span(&jobs);
         let groups: HashSet<GroupId> = jobs.iter().map(|job| job.entry.group_id).collect();
         let (entries, mut waiting): (Vec<_>, Vec<_>) =
             jobs.into_iter().map(|job| (job.entry, Some(job.receipt))).unzip();
         let log = self.parts.log.clone();
         // A task of its own: past the deadlines the append goes on, and its entries still reach the feeds.
-        let mut append = self.parts.tasks.spawn(async move { log.append(entries).await });
+        let last_append = self.last_append.clone();
+        METRICS.batch.record(level(entries.len()));
+        let append = async move {
+            let appended = log.append(entries).await;
+            last_append.failed.store(appended.is_err(), Ordering::Relaxed);
+            if let Ok(results) = &appended {
+                METRICS.stored(results);
+            }
+            appended
+        };
+        let mut append = self.parts.tasks.spawn(append.instrument(span));
         let Some(ended) = wait(&mut append, &mut waiting).await else {
+            self.last_append.failed.store(true, Ordering::Relaxed);
             self.parts
                 .tasks
                 .spawn(check_after(append, self.parts.feeds.clone(), groups));
@@ -120,6 +143,19 @@ impl Lane {
             Err(panicked) => Err(failures.defect(clock, "append", panicked)),
         }
     }
+}
+
+/// The span of an append: a child of its first entry's, linked with the others.
+fn append_span(jobs: &[Job]) -> Span {
+    let mut spans = jobs.iter().map(|job| &job.receipt.span);
+    let parent = spans.next().and_then(Span::id);
+    let span = tracing::debug_span!(parent: parent, "append", entries = jobs.len());
+    if !span.is_disabled() {
+        spans.for_each(|other| {
+            span.follows_from(other);
+        });
+    }
+    span
 }
 
 /// Waits for an append for as long as somebody waits for its outcome, and answers each whose deadline comes first.

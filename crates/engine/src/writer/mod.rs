@@ -7,7 +7,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -18,13 +18,20 @@ use sealroom_domain::{
 };
 use tokio::{
     sync::{Notify, mpsc},
+    task::JoinHandle,
     time::Instant,
 };
 use tokio_util::task::TaskTracker;
+use tracing::Span;
 
 use self::{dispatch::dispatch, lane::Lane};
 use crate::{
-    Published, Session, Subscriber, failure::Failures, feeds::Feeds, latch::Latch, users_online::UsersOnline,
+    Published, Session, Subscriber,
+    failure::Failures,
+    feeds::Feeds,
+    latch::Latch,
+    metrics::{METRICS, level},
+    users_online::UsersOnline,
 };
 
 /// Appends entries in the order in which they were submitted, for each group.
@@ -34,6 +41,15 @@ pub(crate) struct Writer {
     load: Arc<Load>,
     deadline: Duration,
     closed: Latch,
+    /// The lanes and their dispatchers, which end only with the writer.
+    workers: Vec<JoinHandle<()>>,
+    last_append: Arc<LastAppend>,
+}
+
+/// How the store took the last batch.
+#[derive(Debug, Default)]
+struct LastAppend {
+    failed: AtomicBool,
 }
 
 /// What the writer works with.
@@ -84,6 +100,10 @@ type WriteReply = Box<dyn FnOnce(Result<Written, WriteError>) + Send>;
 pub(crate) struct Receipt {
     pub(crate) origin: Option<Origin>,
     reply: Option<WriteReply>,
+    /// From the submission to the answer.
+    span: Span,
+    /// When it was submitted.
+    submitted: Instant,
     /// When it must be answered; set when it is submitted.
     pub(crate) deadline: Instant,
     /// Given back with the answer.
@@ -98,10 +118,11 @@ pub(crate) struct Origin {
 }
 
 /// Entries that are submitted and not yet answered.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Load {
     entries: AtomicUsize,
     free_bytes: AtomicUsize,
+    all_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -129,6 +150,8 @@ struct LoadGuard {
 
 impl Writer {
     pub(crate) fn start(parts: &WriterParts, options: &WriterOptions, host_memberships: bool) -> Self {
+        let mut workers = Vec::new();
+        let last_append = Arc::new(LastAppend::default());
         let lanes = (0..options.lanes.max(1))
             .map(|_| {
                 let (jobs, queue) = mpsc::channel(options.queue);
@@ -138,20 +161,36 @@ impl Writer {
                     host_memberships,
                     batch: options.batch,
                     committed,
+                    last_append: last_append.clone(),
                 };
-                parts.tasks.spawn(lane.run(queue));
-                parts.tasks.spawn(dispatch(parts.clone(), commits));
+                workers.push(parts.tasks.spawn(lane.run(queue)));
+                workers.push(parts.tasks.spawn(dispatch(parts.clone(), commits)));
                 jobs
             })
             .collect();
-        let load = Arc::new(Load::default());
-        load.free_bytes.store(options.queue_bytes, Ordering::Relaxed);
+        let load = Arc::new(Load {
+            entries: AtomicUsize::new(0),
+            free_bytes: AtomicUsize::new(options.queue_bytes),
+            all_bytes: options.queue_bytes,
+        });
         Self {
             lanes,
             load,
             deadline: options.deadline,
             closed: Latch::default(),
+            workers,
+            last_append,
         }
+    }
+
+    /// Whether every task that entries pass through still runs. One that is gone was ended by a defect.
+    pub(crate) fn is_whole(&self) -> bool {
+        !self.workers.iter().any(JoinHandle::is_finished)
+    }
+
+    /// Whether the store failed to take the last batch.
+    pub(crate) fn last_append_failed(&self) -> bool {
+        self.last_append.failed.load(Ordering::Relaxed)
     }
 
     /// Submits an entry, without waiting. The answer comes through the receipt, also where it is a refusal.
@@ -164,7 +203,9 @@ impl Writer {
             return receipt.answer(Err(WriteError::Failed(Refusal::unavailable())));
         };
         receipt.load = Some(guard);
-        receipt.deadline = Instant::now() + self.deadline;
+        receipt.span = tracing::debug_span!("write");
+        receipt.submitted = Instant::now();
+        receipt.deadline = receipt.submitted + self.deadline;
         let job = Job {
             entry,
             receipt,
@@ -187,6 +228,17 @@ impl Writer {
         while self.load.entries.load(Ordering::Acquire) > 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    /// Tells how much is submitted and not yet answered.
+    pub(crate) fn observe_metrics(&self) {
+        let free = self.load.free_bytes.load(Ordering::Relaxed);
+        METRICS
+            .queued_bytes
+            .set(level(self.load.all_bytes.saturating_sub(free)));
+        METRICS
+            .queued_entries
+            .set(level(self.load.entries.load(Ordering::Relaxed)));
     }
 
     fn lane(&self, group_id: GroupId) -> Option<&mpsc::Sender<Job>> {
@@ -237,16 +289,20 @@ impl Receipt {
         origin: Option<Origin>,
         reply: impl FnOnce(Result<Written, WriteError>) + Send + 'static,
     ) -> Self {
+        let now = Instant::now();
         Self {
             origin,
             reply: Some(Box::new(reply)),
-            deadline: Instant::now(),
+            span: Span::none(),
+            submitted: now,
+            deadline: now,
             load: None,
         }
     }
 
     pub(crate) fn answer(mut self, result: Result<Written, WriteError>) {
         if let Some(reply) = self.reply.take() {
+            METRICS.answered(self.submitted.elapsed());
             reply(result);
         }
     }

@@ -12,6 +12,7 @@ use super::{PostgresStore, append, lists, messages};
 use crate::{
     error::Failure,
     fragments,
+    metrics::Operation,
     page::{Direction, PageBuilder},
     rows::{self, EntryRow},
 };
@@ -32,8 +33,10 @@ impl GroupLog for PostgresStore {
         }
         let patience = self.inner.options.call_timeout;
         let has_outbox = self.inner.options.outbox;
-        self.call(|pools| append::append(pools.writers, batch, has_outbox, patience))
-            .await
+        self.call_as(Operation::Append, |pools| {
+            append::append(pools.writers, batch, has_outbox, patience)
+        })
+        .await
     }
 
     async fn read(
@@ -42,7 +45,7 @@ impl GroupLog for PostgresStore {
         cursor: Cursor,
         limit: PageLimit,
     ) -> Result<Option<Page>, StoreError> {
-        self.call(|pools| async move {
+        self.call_as(Operation::Read, |pools| async move {
             let mut lease = pools.readers.lease().await?;
             let page = page(&mut lease, group_id, cursor, limit).await?;
             lease.done();
@@ -68,7 +71,7 @@ impl GroupLog for PostgresStore {
 
     async fn heads(&self, groups: &[GroupId]) -> Result<Vec<(GroupId, Seq)>, StoreError> {
         let ids: Vec<i64> = groups.iter().map(|id| id.get()).collect();
-        self.call(|pools| async move {
+        self.call_as(Operation::Heads, |pools| async move {
             let mut lease = pools.readers.lease().await?;
             let heads: Vec<(i64, i64)> = lists::heads_among(ids).load(&mut *lease).await?;
             lease.done();

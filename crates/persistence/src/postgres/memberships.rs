@@ -14,7 +14,7 @@ use super::{
     PostgresStore,
     statements::{Commit, KnowUsers, LockGroups, Roles, SetMembers},
 };
-use crate::{fragments, rows, schema::members};
+use crate::{fragments, metrics::Operation, rows, schema::members};
 
 #[async_trait]
 impl Memberships for PostgresStore {
@@ -23,7 +23,7 @@ impl Memberships for PostgresStore {
             return Ok(Vec::new());
         }
         let pairs = pairs.to_vec();
-        self.call(|pools| async move {
+        self.call_as(Operation::Roles, |pools| async move {
             let question = Roles {
                 groups: pairs.iter().map(|(group_id, _)| group_id.get()).collect(),
                 users: pairs.iter().map(|(_, user_id)| user_id.get()).collect(),

@@ -26,7 +26,7 @@ mod users;
 use std::{
     fmt,
     future::Future,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, LazyLock, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -44,6 +44,7 @@ use crate::{
     error::{Failure, Inconsistency, OpenError},
     fragments,
     log_id::{self, LogName},
+    metrics::{METRICS, Operation},
     schema::meta,
 };
 
@@ -84,6 +85,8 @@ impl fmt::Debug for PostgresStore {
 impl PostgresStore {
     /// Connects to the database, which must exist, and applies the migrations that are pending.
     pub async fn open(options: PostgresOptions) -> Result<Self, OpenError> {
+        // All of them are there from the beginning, so that a scrape sees a zero and not nothing.
+        LazyLock::force(&METRICS);
         migrate::run(&options).await?;
         let mut connection = connection::open(Part::Writer, &options)
             .await
@@ -169,6 +172,22 @@ impl PostgresStore {
             .unwrap_or_else(|_| Err(Failure::TimedOut.into()))
     }
 
+    /// Whether the server takes a write now: writes a value over itself. Waits for at most `patience`.
+    pub async fn try_write(&self, patience: Duration) -> Result<(), StoreError> {
+        let write = self.call(|pools| async move {
+            let mut writer = pools.writers.lease().await?;
+            diesel::update(meta::table)
+                .set(meta::log_id.eq(meta::log_id))
+                .execute(&mut *writer)
+                .await?;
+            writer.done();
+            Ok(())
+        });
+        tokio::time::timeout(patience, write)
+            .await
+            .unwrap_or_else(|_| Err(Failure::TimedOut.into()))
+    }
+
     /// Waits for all calls and closes the connections. Later calls, of all clones, answer that the store is
     /// unavailable.
     pub async fn close(&self) -> Result<(), StoreError> {
@@ -198,14 +217,31 @@ impl PostgresStore {
         R: Send + 'static,
         F: Future<Output = Result<R, Failure>> + Send + 'static,
     {
+        self.call_as(Operation::Other, call).await
+    }
+
+    /// The same, measured apart.
+    async fn call_as<R, F>(
+        &self,
+        operation: Operation,
+        call: impl FnOnce(Pools) -> F,
+    ) -> Result<R, StoreError>
+    where
+        R: Send + 'static,
+        F: Future<Output = Result<R, Failure>> + Send + 'static,
+    {
         let pools = self.pools().ok_or(Failure::Closed)?;
         let call = tokio::time::timeout(self.inner.options.call_timeout, call(pools));
-        let outcome = match self.inner.calls.spawn(call).await {
-            Ok(Ok(outcome)) => outcome.map_err(passing),
-            Ok(Err(_elapsed)) => Err(Failure::TimedOut),
-            Err(_panicked) => Err(Failure::Panicked),
+        let call = self.inner.calls.spawn(call);
+        let outcome = async {
+            let outcome = match call.await {
+                Ok(Ok(outcome)) => outcome.map_err(passing),
+                Ok(Err(_elapsed)) => Err(Failure::TimedOut),
+                Err(_panicked) => Err(Failure::Panicked),
+            };
+            Ok(outcome?)
         };
-        Ok(outcome?)
+        METRICS.call(operation, outcome).await
     }
 }
 

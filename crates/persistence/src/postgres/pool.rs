@@ -4,6 +4,7 @@ use std::{
     fmt,
     ops::{Deref, DerefMut},
     sync::{Arc, Mutex, PoisonError},
+    time::Instant,
 };
 
 use bb8::{ErrorSink, ManageConnection, PooledConnection, QueueStrategy, RunError};
@@ -14,7 +15,10 @@ use super::{
     connection::{self, Connection, Part},
     options::PostgresOptions,
 };
-use crate::error::Failure;
+use crate::{
+    error::Failure,
+    metrics::{METRICS, Waited},
+};
 
 /// Opens connections and looks whether they can be used again, without asking the server.
 struct Manager {
@@ -69,6 +73,7 @@ impl ErrorSink<BoxError> for LastError {
 pub(super) struct Pool {
     connections: bb8::Pool<Manager>,
     last_error: LastError,
+    waited: Waited,
 }
 
 impl Pool {
@@ -93,12 +98,19 @@ impl Pool {
         Self {
             connections,
             last_error,
+            waited: match part {
+                Part::Writer => Waited::Writer,
+                Part::Reader => Waited::Reader,
+            },
         }
     }
 
     /// Takes a connection for one call.
     pub(super) async fn lease(&self) -> Result<Lease, Failure> {
-        match self.connections.get_owned().await {
+        let begin = Instant::now();
+        let connection = self.connections.get_owned().await;
+        METRICS.waited(self.waited, begin.elapsed());
+        match connection {
             Ok(mut connection) => {
                 connection.in_call = true;
                 Ok(Lease(connection))

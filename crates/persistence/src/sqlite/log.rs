@@ -18,6 +18,7 @@ use crate::{
     error::Failure,
     fragments,
     messages::{MessageRow, MessagesBuilder},
+    metrics::Operation,
     page::{Direction, PageBuilder},
     rows::{self, EntryRow},
 };
@@ -33,8 +34,10 @@ impl GroupLog for SqliteStore {
             return Ok(Vec::new());
         }
         let has_outbox = self.inner.has_outbox;
-        self.write(move |conn| append::append(conn, batch, has_outbox))
-            .await
+        self.write_as(Operation::Append, move |conn| {
+            append::append(conn, batch, has_outbox)
+        })
+        .await
     }
 
     async fn read(
@@ -43,7 +46,8 @@ impl GroupLog for SqliteStore {
         cursor: Cursor,
         limit: PageLimit,
     ) -> Result<Option<Page>, StoreError> {
-        self.read(move |conn| page(conn, group_id, cursor, limit)).await
+        self.read_as(Operation::Read, move |conn| page(conn, group_id, cursor, limit))
+            .await
     }
 
     async fn messages(
@@ -58,7 +62,7 @@ impl GroupLog for SqliteStore {
 
     async fn heads(&self, groups: &[GroupId]) -> Result<Vec<(GroupId, Seq)>, StoreError> {
         let groups = groups.to_vec();
-        self.read(move |conn| {
+        self.read_as(Operation::Heads, move |conn| {
             let mut heads = Vec::with_capacity(groups.len());
             for group_id in groups {
                 if let Some((head, _)) = bounds(conn, group_id)? {

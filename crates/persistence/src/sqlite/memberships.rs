@@ -11,7 +11,7 @@ use sealroom_domain::{
 };
 
 use super::{SqliteStore, log, lookups, users};
-use crate::{error::Failure, fragments, rows, schema::members};
+use crate::{error::Failure, fragments, metrics::Operation, rows, schema::members};
 
 #[async_trait]
 impl Memberships for SqliteStore {
@@ -20,7 +20,7 @@ impl Memberships for SqliteStore {
             return Ok(Vec::new());
         }
         let pairs = pairs.to_vec();
-        self.read(move |conn| {
+        self.read_as(Operation::Roles, move |conn| {
             pairs
                 .into_iter()
                 .map(|(group_id, user_id)| role(conn, group_id, user_id))

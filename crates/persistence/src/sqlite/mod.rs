@@ -24,7 +24,11 @@ mod tests;
 mod upkeep;
 mod users;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use diesel::{
     ExpressionMethods, RunQueryDsl, SqliteConnection,
@@ -40,6 +44,7 @@ use crate::{
     error::{Failure, Inconsistency, OpenError},
     fragments,
     log_id::{self, LogName},
+    metrics::{METRICS, Operation},
     migrate::{MigrationStatus, blocking},
     schema::meta,
 };
@@ -74,6 +79,8 @@ impl fmt::Debug for SqliteStore {
 impl SqliteStore {
     /// Opens the database, which is created where it is missing, and applies the migrations that are pending.
     pub async fn open(options: SqliteOptions) -> Result<Self, OpenError> {
+        // All of them are there from the beginning, so that a scrape sees a zero and not nothing.
+        LazyLock::force(&METRICS);
         blocking(move || {
             migrate::run(&options)?;
             let log_id = ensure_log_id(&mut connection::open_writer(&options)?)?;
@@ -139,6 +146,22 @@ impl SqliteStore {
             .unwrap_or_else(|_| Err(Failure::TimedOut.into()))
     }
 
+    /// Whether a write reaches the disk now: changes a value and changes it back. Waits for at most `patience`.
+    pub async fn try_write(&self, patience: Duration) -> Result<(), StoreError> {
+        let write = self.write(|conn| {
+            // In two steps: SQLite writes nothing where a value is what it was.
+            for step in [1, -1] {
+                diesel::update(meta::table)
+                    .set(meta::next_group_id.eq(meta::next_group_id + step))
+                    .execute(conn)?;
+            }
+            Ok(())
+        });
+        tokio::time::timeout(patience, write)
+            .await
+            .unwrap_or_else(|_| Err(Failure::TimedOut.into()))
+    }
+
     /// Waits for all jobs, writes everything back into the database file and closes it. Later calls, of all
     /// clones, answer that the store is unavailable.
     pub async fn close(&self) -> Result<(), StoreError> {
@@ -154,8 +177,18 @@ impl SqliteStore {
         R: Send + 'static,
         F: FnOnce(&mut SqliteConnection) -> Result<R, Failure> + Send + 'static,
     {
+        self.read_as(Operation::Other, job).await
+    }
+
+    /// The same, measured apart.
+    async fn read_as<R, F>(&self, operation: Operation, job: F) -> Result<R, StoreError>
+    where
+        R: Send + 'static,
+        F: FnOnce(&mut SqliteConnection) -> Result<R, Failure> + Send + 'static,
+    {
         let job = move |conn: &mut SqliteConnection| in_transaction(conn, "BEGIN", job);
-        Ok(self.inner.readers.run(job).await?)
+        let call = async { Ok(self.inner.readers.run(job).await?) };
+        METRICS.call(operation, call).await
     }
 
     /// Runs a job that writes, all of it or nothing, durable when it returned.
@@ -164,7 +197,17 @@ impl SqliteStore {
         R: Send + 'static,
         F: FnOnce(&mut SqliteConnection) -> Result<R, Failure> + Send + 'static,
     {
-        Ok(self.write_or_undo(job).await?)
+        self.write_as(Operation::Other, job).await
+    }
+
+    /// The same, measured apart.
+    async fn write_as<R, F>(&self, operation: Operation, job: F) -> Result<R, StoreError>
+    where
+        R: Send + 'static,
+        F: FnOnce(&mut SqliteConnection) -> Result<R, Failure> + Send + 'static,
+    {
+        let call = async { Ok(self.write_or_undo(job).await?) };
+        METRICS.call(operation, call).await
     }
 
     /// As [`SqliteStore::write`]; answers why the job was undone.

@@ -7,6 +7,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
 
 use diesel::{
@@ -20,7 +21,10 @@ use super::{
     connection::{self, Part},
     options::SqliteOptions,
 };
-use crate::error::{Failure, OpenError};
+use crate::{
+    error::{Failure, OpenError},
+    metrics::{METRICS, Waited},
+};
 
 /// Runs a job on a blocking thread and leaves it alone when its caller goes away.
 ///
@@ -138,15 +142,22 @@ impl Pool {
     }
 
     async fn lease(self: &Arc<Self>) -> Result<Lease, Failure> {
+        let begin = Instant::now();
         let permit = tokio::time::timeout(
             self.options.busy_timeout,
             Arc::clone(&self.permits).acquire_owned(),
         )
-        .await
-        .ok()
-        .ok_or(Failure::TimedOut)?
-        .ok()
-        .ok_or(Failure::Closed)?;
+        .await;
+        let waited = match self.part {
+            Part::Writer => Waited::Writer,
+            Part::Reader => Waited::Reader,
+        };
+        METRICS.waited(waited, begin.elapsed());
+        let permit = permit
+            .ok()
+            .ok_or(Failure::TimedOut)?
+            .ok()
+            .ok_or(Failure::Closed)?;
         let slot = lock(&self.free).pop().ok_or(Failure::Closed)?;
         Ok(Lease {
             pool: Arc::clone(self),

@@ -12,9 +12,10 @@ use socketioxide::{
     handler::{FromMessageParts, Value},
     socket::Socket,
 };
+use tracing::Span;
 
 use super::requests::Request;
-use crate::socket::ClientSocket;
+use crate::{metrics::METRICS, socket::ClientSocket};
 
 /// Where the answer goes: to the ack, or, for an event that was sent without one, nowhere but for a refusal. One that
 /// is dropped unused tells `unavailable`: nobody waits for ever.
@@ -22,6 +23,8 @@ pub(crate) struct Answer {
     client: Arc<ClientSocket>,
     /// Taken by the answer.
     to: Option<To>,
+    /// The request's, from its arrival to its answer.
+    pub(crate) span: Span,
 }
 
 enum To {
@@ -41,12 +44,21 @@ impl Answer {
     ) -> Self {
         let to = match ack_id {
             Some(_) => To::Ack(ack_sender(socket, ack_id)),
-            None => To::Nobody(match Request::EVENTS.into_iter().find(|known| *known == event) {
+            None => To::Nobody(match Request::known(event) {
                 Some(known) => Cow::Borrowed(known),
                 None => Cow::Owned(event.chars().take(NAME_CHARS).collect()),
             }),
         };
-        Self { client, to: Some(to) }
+        let event = match &to {
+            To::Nobody(Cow::Borrowed(event)) => event,
+            To::Nobody(Cow::Owned(_)) | To::Ack(_) => Request::known(event).unwrap_or("unknown"),
+        };
+        let span = tracing::debug_span!("request", otel.name = event, event, socket = client.number());
+        Self {
+            client,
+            to: Some(to),
+            span,
+        }
     }
 
     pub(crate) fn accept(mut self, ack: &impl Serialize) {
@@ -60,6 +72,9 @@ impl Answer {
     }
 
     fn tell(&mut self, refusal: &Refusal) {
+        if self.to.is_some() {
+            METRICS.refused(refusal.code);
+        }
         match self.to.take() {
             Some(To::Ack(sender)) => self.client.acknowledge(sender, &RefusalBody(refusal)),
             Some(To::Nobody(event)) => self.client.request_error(&event, refusal),

@@ -18,8 +18,11 @@ use socketioxide::{
     socket::Socket,
 };
 use tokio::time::{Duration, Instant};
+use tracing::Instrument as _;
 
 pub(crate) use self::answer::encoding;
+/// The events that there are.
+pub(crate) const EVENTS: [&str; Request::EVENTS.len()] = Request::EVENTS;
 use self::{
     answer::{Answer, DoneAck, EntriesAck, EntryAck, JoinAck, LeaveAck, ReadAck, RefreshAck, SendAck},
     packet::Packet,
@@ -28,6 +31,7 @@ use self::{
 use crate::{
     handshake::refused_token,
     jobs::Job,
+    metrics::{METRICS, cause},
     socket::{ClientSocket, rate_limited},
 };
 
@@ -60,13 +64,16 @@ impl EventHandler {
 impl MessageHandler<LocalAdapter, EventHandler> for EventHandler {
     fn call(&self, socket: Arc<Socket>, value: Value, ack_id: Option<i64>) {
         let packet = Packet::read(&value);
+        METRICS.event(&packet.event);
         let answer = Answer::new(self.client.clone(), &socket, &packet.event, ack_id);
+        let span = answer.span.clone();
+        let _in_request = span.enter();
         match self.admit(&packet.event) {
             EventVerdict::Allowed => {}
             EventVerdict::Refused(refusal) => return answer.refuse(&refusal),
             EventVerdict::Flood(refusal) => {
                 answer.refuse(&refusal);
-                return self.client.close_transport("it asks too much");
+                return self.client.close_transport(cause::FLOOD);
             }
         }
         let limits = self.client.chat.limits();
@@ -200,13 +207,15 @@ impl EventHandler {
     ) {
         let deadline = Instant::now() + DEADLINE;
         let job = move |answer: Answer| -> Job {
-            Box::pin(async move {
+            let span = answer.span.clone();
+            let job = async move {
                 if Instant::now() < deadline {
                     run(answer, deadline).await;
                 } else {
                     answer.refuse(&Refusal::unavailable());
                 }
-            })
+            };
+            Box::pin(job.instrument(span))
         };
         let pushed = self.client.jobs.try_push(&self.client.tasks, answer, job);
         if let Err(answer) = pushed {

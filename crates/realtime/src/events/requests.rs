@@ -87,6 +87,11 @@ impl Request {
     /// The event that is served after the end of a token.
     pub(crate) const REFRESH: &'static str = "refresh_token";
 
+    /// The event's name, if there is such an event.
+    pub(crate) fn known(event: &str) -> Option<&'static str> {
+        Self::EVENTS.into_iter().find(|known| *known == event)
+    }
+
     /// Reads an event.
     pub(crate) fn read(event: &str, payload: Key<'_>, content_bytes: usize) -> Result<Self, Refusal> {
         match event {

@@ -4,6 +4,7 @@ mod command;
 #[cfg(all(feature = "postgres", feature = "sqlite"))]
 mod copy;
 mod export;
+mod notify;
 mod serve;
 mod store;
 mod token;
@@ -63,9 +64,13 @@ pub fn main(
 fn execute(invocation: Invocation) -> Result<(), Failure> {
     let settings = Settings::from_sources(&invocation.sources)?;
     // Nothing is logged at `info` before the work begins, so that a start that fails says one thing only.
-    logging::init(&settings.log, settings.log_format)?;
+    if let Action::Serve = invocation.action {
+        return serve::serve(settings);
+    }
+    logging::init(&settings.log, settings.log_format, None)?;
     match invocation.action {
-        Action::Serve => serve::serve(settings)?,
+        // Above.
+        Action::Serve => {}
         Action::Migrate => store::migrate(&settings)?,
         Action::NewLog => store::new_log(&settings)?,
         #[cfg(all(feature = "postgres", feature = "sqlite"))]

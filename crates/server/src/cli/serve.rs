@@ -1,8 +1,10 @@
 //! `serve`: runs the server until it is told to stop.
 
 use std::{
+    future::{self, Future},
     io::{self, Write},
-    time::Duration,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, anyhow};
@@ -13,11 +15,57 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{FAILED, Failure};
-use crate::{descriptors, run::Server, settings::Settings};
+use super::{
+    FAILED, Failure,
+    notify::{READY, STOPPING, notify},
+};
+#[cfg(feature = "otel")]
+use crate::telemetry::Telemetry;
+use crate::{descriptors, logging, metrics::Recorder, run::Server, settings::Settings};
 
 /// How long blocking work of the runtime may go on after the server has ended.
 const LAST_WORK: Duration = Duration::from_secs(1);
+
+/// How long the last traces may take to be sent, where there is time for it.
+const LAST_TRACES: Duration = Duration::from_secs(2);
+/// From the signal to the end of the process; a margin of half a second is left.
+const GONE_WITHIN: Duration = Duration::from_millis(14_500);
+
+/// The log, and the way of traces to a collector where there is one.
+struct Traces {
+    #[cfg(feature = "otel")]
+    telemetry: Option<Telemetry>,
+}
+
+impl Traces {
+    #[cfg(feature = "otel")]
+    fn start(settings: &Settings) -> Result<Self, Failure> {
+        let telemetry = settings
+            .otlp_endpoint
+            .as_deref()
+            .map(Telemetry::new)
+            .transpose()?;
+        let layer = telemetry.as_ref().map(Telemetry::layer);
+        logging::init(&settings.log, settings.log_format, layer)?;
+        Ok(Self { telemetry })
+    }
+
+    #[cfg(feature = "otel")]
+    fn end(self, patience: Duration) {
+        if let Some(telemetry) = self.telemetry {
+            telemetry.end(patience);
+        }
+    }
+
+    #[cfg(not(feature = "otel"))]
+    fn start(settings: &Settings) -> Result<Self, Failure> {
+        logging::init(&settings.log, settings.log_format, None)?;
+        Ok(Self {})
+    }
+
+    #[cfg(not(feature = "otel"))]
+    fn end(self, _patience: Duration) {}
+}
 
 /// A runtime as every subcommand uses it.
 pub(super) fn runtime() -> anyhow::Result<Runtime> {
@@ -29,27 +77,47 @@ pub(super) fn runtime() -> anyhow::Result<Runtime> {
 
 /// Runs the server.
 pub(super) fn serve(settings: Settings) -> Result<(), Failure> {
+    let traces = Traces::start(&settings)?;
     descriptors::raise(settings.limit_connections);
+    descriptors::forbid_core_dumps();
     let runtime = runtime()?;
-    let result = runtime.block_on(serve_until_stopped(settings));
+    let (result, stopping) = runtime.block_on(async {
+        let mut stopping = None;
+        let result = serve_until_stopped(settings, &mut stopping).await;
+        (result, stopping)
+    });
     runtime.shutdown_timeout(LAST_WORK);
+    let gone_for = stopping.map_or(Duration::ZERO, |signal: Instant| signal.elapsed());
+    traces.end(LAST_TRACES.min(GONE_WITHIN.saturating_sub(gone_for)));
     result
 }
 
-async fn serve_until_stopped(settings: Settings) -> Result<(), Failure> {
+/// Notes in `stopping` when it was told to stop.
+async fn serve_until_stopped(settings: Settings, stopping: &mut Option<Instant>) -> Result<(), Failure> {
     let listener = TcpListener::bind(&settings.listen)
         .await
         .with_context(|| format!("cannot listen on {}", settings.listen))?;
+    let metrics = MetricsListener::bind(settings.metrics_listen.as_deref()).await?;
     let mut stops = Stops::new().context("signals cannot be received")?;
     let shutdown = CancellationToken::new();
     let address = listener.local_addr().context("the listener has no address")?;
     let server = Server::open(settings).await?;
+    let measuring = metrics.serve(&server);
+    tokio::pin!(measuring);
     writeln!(io::stdout(), "listening on http://{address}").context("stdout cannot be written")?;
-    let running = server.serve(listener, shutdown.clone());
+    notify(READY);
+    let running = async {
+        tokio::select! {
+            () = server.serve(listener, shutdown.clone()) => {}
+            () = &mut measuring => {}
+        }
+    };
     tokio::pin!(running);
     tokio::select! {
         () = &mut running => return Ok(()),
         () = stops.next() => {
+            *stopping = Some(Instant::now());
+            notify(STOPPING);
             tracing::info!("stopping; a second signal ends the process at once");
             shutdown.cancel();
         }
@@ -63,10 +131,47 @@ async fn serve_until_stopped(settings: Settings) -> Result<(), Failure> {
     }
 }
 
+/// Where metrics are scraped, if anywhere.
+struct MetricsListener(Option<(Recorder, TcpListener)>);
+
+impl MetricsListener {
+    /// Binds it, and installs the recorder: before anything counts.
+    async fn bind(address: Option<&str>) -> Result<Self, Failure> {
+        let Some(address) = address else {
+            return Ok(Self(None));
+        };
+        let listener = TcpListener::bind(address).await.with_context(|| {
+            format!(
+                "cannot listen on {address} for metrics (SEALROOM_METRICS_LISTEN, which may be another one or off)"
+            )
+        })?;
+        Ok(Self(Some((Recorder::install()?, listener))))
+    }
+
+    /// Serves for as long as it is polled.
+    fn serve(self, server: &Server) -> impl Future<Output = ()> + use<> {
+        let serving = self.0.map(|(recorder, listener)| {
+            if let Ok(address) = listener.local_addr() {
+                tracing::info!(%address, "metrics at http://{address}/metrics");
+            }
+            recorder.serve(listener, Arc::new(server.observe_metrics()))
+        });
+        async {
+            match serving {
+                Some(serving) => serving.await,
+                None => future::pending().await,
+            }
+        }
+    }
+}
+
 /// SIGTERM and SIGINT.
 struct Stops {
     terminate: Signal,
     interrupt: Signal,
+    /// Held, not heard: a limit of the size of files (`ulimit -f`) ends a process that does not take this signal. Here
+    /// the write fails, as on a full disk.
+    _file_size: Signal,
 }
 
 impl Stops {
@@ -74,6 +179,7 @@ impl Stops {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            _file_size: signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
         })
     }
 

@@ -4,7 +4,10 @@ use std::{
     collections::{HashMap, hash_map::Entry},
     fmt,
     net::IpAddr,
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use parking_lot::Mutex;
@@ -34,6 +37,8 @@ struct Shared {
     /// Told whenever the last connection was closed.
     idle: Notify,
     tasks: TaskTracker,
+    refused: AtomicU64,
+    sent_bytes: AtomicU64,
 }
 
 #[derive(Default)]
@@ -54,6 +59,16 @@ impl Connections {
     /// How many connections are open.
     pub fn count(&self) -> usize {
         self.0.table.lock().open.len()
+    }
+
+    /// How many were closed as soon as they were accepted, because there were too many.
+    pub fn refused(&self) -> u64 {
+        self.0.refused.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that the kernel took for their peers, of all connections that there ever were.
+    pub fn sent_bytes(&self) -> u64 {
+        self.0.sent_bytes.load(Ordering::Relaxed)
     }
 
     /// Ends every open connection at once, whatever state it is in, and says how many there were. They are counted
@@ -113,6 +128,7 @@ impl Connections {
         let of_address = table.per_address.get(&address).copied().unwrap_or(0);
         let is_full = |count: usize, max: Option<usize>| max.is_some_and(|max| count >= max);
         if is_full(table.open.len(), options.max_connections) || is_full(of_address, per_address) {
+            self.0.refused.fetch_add(1, Ordering::Relaxed);
             return None;
         }
         table.last_id = table.last_id.wrapping_add(1);
@@ -132,6 +148,13 @@ impl fmt::Debug for Connections {
         f.debug_struct("Connections")
             .field("count", &self.count())
             .finish_non_exhaustive()
+    }
+}
+
+impl Permit {
+    /// The connection wrote these.
+    pub(super) fn sent(&self, bytes: u64) {
+        self.shared.sent_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 }
 

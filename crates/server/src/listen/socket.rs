@@ -34,7 +34,7 @@ pub(super) struct TrackedStream {
     socket: Arc<Socket>,
     progress: Arc<Progress>,
     /// Dropped last: the connection counts until its descriptor is closed, whoever owns the stream by then.
-    _permit: Permit,
+    permit: Permit,
 }
 
 /// The descriptor. It is closed when the stream is dropped: handles hold it weakly.
@@ -90,7 +90,7 @@ impl Parts {
             read: self.read,
             socket: self.socket,
             progress,
-            _permit: permit,
+            permit,
         };
         (stream, handle)
     }
@@ -127,10 +127,11 @@ impl Socket {
 }
 
 impl Progress {
-    fn note(&self, written: &Poll<io::Result<usize>>) {
+    fn note(&self, written: &Poll<io::Result<usize>>, permit: &Permit) {
         match written {
             Poll::Ready(Ok(bytes)) => {
                 let bytes = u64::try_from(*bytes).unwrap_or(u64::MAX);
+                permit.sent(bytes);
                 let before = self.bytes_written.load(Ordering::Relaxed);
                 self.bytes_written
                     .store(before.wrapping_add(bytes), Ordering::Relaxed);
@@ -193,7 +194,7 @@ impl AsyncRead for TrackedStream {
 impl AsyncWrite for TrackedStream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = self.socket.poll_write_with(cx, |tcp| tcp.try_write(buf));
-        self.progress.note(&written);
+        self.progress.note(&written, &self.permit);
         written
     }
 
@@ -205,7 +206,7 @@ impl AsyncWrite for TrackedStream {
         let written = self
             .socket
             .poll_write_with(cx, |tcp| tcp.try_write_vectored(bufs));
-        self.progress.note(&written);
+        self.progress.note(&written, &self.permit);
         written
     }
 

@@ -23,6 +23,7 @@ impl Settings {
         let key_file = self.jwt_public_key_file.as_ref();
         vec![
             ("SEALROOM_LISTEN", self.listen.clone()),
+            ("SEALROOM_METRICS_LISTEN", or_off(self.metrics_listen.clone())),
             ("SEALROOM_DATA_DIR", self.data_dir.display().to_string()),
             ("SEALROOM_DATABASE_URL", self.database().to_string()),
             ("SEALROOM_JWT_SECRET", secret.to_owned()),
@@ -56,6 +57,10 @@ impl Settings {
             ("SEALROOM_WEBHOOK_EVENTS", self.webhook_event_names()),
             ("SEALROOM_LOG", self.log.clone()),
             ("SEALROOM_LOG_FORMAT", self.log_format.to_string()),
+            (
+                "SEALROOM_OTLP_ENDPOINT",
+                self.otlp_endpoint.clone().unwrap_or_default(),
+            ),
         ]
     }
 

@@ -1,5 +1,6 @@
 //! What a server can be told.
 
+mod collector;
 mod describe;
 mod error;
 mod sources;
@@ -42,6 +43,9 @@ const ENVELOPE_BYTES: usize = 1024;
 pub struct Settings {
     /// Where the command line listens: `host:port`; port 0 takes a free one. `127.0.0.1:8000`.
     pub listen: String,
+    /// Where the command line serves `/metrics`, in the same form; `None`: nowhere, and nothing is measured.
+    /// `127.0.0.1:9100`.
+    pub metrics_listen: Option<String>,
     /// The directory of the SQLite file and the generated secret, held by one server at a time. `./sealroom-data`.
     pub data_dir: PathBuf,
     /// The database; `None`: the SQLite file `sealroom.db` in the data directory. `None`.
@@ -76,6 +80,8 @@ pub struct Settings {
     pub log: String,
     /// How it is written. Text.
     pub log_format: LogFormat,
+    /// The collector that the command line sends traces to, over plain HTTP; `None`: nobody. `None`.
+    pub otlp_endpoint: Option<String>,
     /// The bounds that rules depend on.
     pub limits: Limits,
     /// The most bytes of a WebSocket message, of a frame and of a polling body. 131 072.
@@ -120,6 +126,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:8000".to_owned(),
+            metrics_listen: Some("127.0.0.1:9100".to_owned()),
             data_dir: PathBuf::from("./sealroom-data"),
             database: None,
             jwt_secret: None,
@@ -136,6 +143,7 @@ impl Default for Settings {
             webhook_events: EventType::ALL.to_vec(),
             log: "info".to_owned(),
             log_format: LogFormat::Text,
+            otlp_endpoint: None,
             limits: Limits::default(),
             limit_frame_bytes: 131_072,
             limit_outbound_bytes: Some(4_194_304),

@@ -4,6 +4,7 @@ use std::{collections::HashMap, ffi::OsString};
 
 use super::{
     SettingError, Settings,
+    collector::collector,
     spec::{NOT_SUPPORTED, SPECS},
     value::{self, Problem},
 };
@@ -131,6 +132,7 @@ impl Settings {
         let mut s = Self { notices: sources.notices(), ..Self::default() };
         let some_text = |text: &str| Ok(Some(text.to_owned()));
         sources.read("SEALROOM_LISTEN", value::listen, &mut s.listen)?;
+        sources.read("SEALROOM_METRICS_LISTEN", value::listen_or_off, &mut s.metrics_listen)?;
         sources.read("SEALROOM_DATA_DIR", value::directory, &mut s.data_dir)?;
         sources.read("SEALROOM_DATABASE_URL", |text| value::database(text).map(Some), &mut s.database)?;
         sources.read("SEALROOM_JWT_SECRET", |text| value::secret(text).map(Some), &mut s.jwt_secret)?;
@@ -150,6 +152,7 @@ impl Settings {
         sources.read("SEALROOM_WEBHOOK_EVENTS", value::webhook_events, &mut s.webhook_events)?;
         sources.read("SEALROOM_LOG", value::log, &mut s.log)?;
         sources.read("SEALROOM_LOG_FORMAT", value::log_format, &mut s.log_format)?;
+        sources.read("SEALROOM_OTLP_ENDPOINT", |text| collector(text).map(Some), &mut s.otlp_endpoint)?;
         sources.read("SEALROOM_LIMIT_CONTENT_BYTES", value::number, &mut s.limits.content_bytes)?;
         sources.read("SEALROOM_LIMIT_FRAME_BYTES", value::number, &mut s.limit_frame_bytes)?;
         sources.read("SEALROOM_LIMIT_PAGE", value::number, &mut s.limits.page_entries)?;

@@ -34,6 +34,7 @@ const fn spec(
 #[rustfmt::skip]
 pub(crate) const SPECS: &[Spec] = &[
     spec("listen", "SEALROOM_LISTEN", "HOST:PORT", "127.0.0.1:8000", "Where to listen"),
+    spec("metrics-listen", "SEALROOM_METRICS_LISTEN", "HOST:PORT|off", "127.0.0.1:9100", "Where Prometheus may scrape /metrics"),
     spec("data-dir", "SEALROOM_DATA_DIR", "DIR", "./sealroom-data", "The SQLite file and the generated secret; one server at a time"),
     spec("database-url", "SEALROOM_DATABASE_URL", "URL", "sqlite://<data dir>/sealroom.db", "The database: sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE; other users of the machine can read flags, so prefer the variable for passwords"),
     spec("jwt-secret", "SEALROOM_JWT_SECRET", "TEXT", "generated on first start", "The secret of the tokens (HS256), at least 32 bytes; other users of the machine can read flags, so prefer the variable"),
@@ -53,6 +54,7 @@ pub(crate) const SPECS: &[Spec] = &[
     spec("webhook-events", "SEALROOM_WEBHOOK_EVENTS", "NAME,...", "all", "Which webhooks are sent: message.created, member.added, member.removed, user.offline_message"),
     spec("log", "SEALROOM_LOG", "FILTER", "info", "What is logged to stderr: a level, or target=level,..."),
     spec("log-format", "SEALROOM_LOG_FORMAT", "text|json", "text", "How it is logged"),
+    spec("otlp-endpoint", "SEALROOM_OTLP_ENDPOINT", "URL", "none", "An OpenTelemetry collector that traces are sent to: http://HOST:4318"),
     spec("limit-content-bytes", "SEALROOM_LIMIT_CONTENT_BYTES", "N|off", "65536", "The most bytes of a message's content"),
     spec("limit-frame-bytes", "SEALROOM_LIMIT_FRAME_BYTES", "N|off", "131072", "The most bytes of a WebSocket message, frame or polling body"),
     spec("limit-page", "SEALROOM_LIMIT_PAGE", "N|off", "500", "The most entries of a page"),
@@ -72,7 +74,6 @@ pub(crate) const SPECS: &[Spec] = &[
 
 /// Variables that the documentation names and this version does nothing with.
 pub(crate) const NOT_SUPPORTED: &[&str] = &[
-    "SEALROOM_METRICS_LISTEN",
     "SEALROOM_BUS_URL",
     "SEALROOM_CLUSTER_KEY",
     "SEALROOM_TLS_CERT",
@@ -99,7 +100,7 @@ mod tests {
         assert_eq!(described.len(), SPECS.len());
         for (spec, (variable, value)) in SPECS.iter().zip(described) {
             assert_eq!(spec.variable, variable);
-            if spec.flag.starts_with("limit-") || spec.flag == "listen" {
+            if spec.flag.starts_with("limit-") || spec.flag.ends_with("listen") {
                 assert_eq!(spec.default, value, "{variable}");
             }
         }

@@ -37,6 +37,16 @@ pub(super) fn listen(text: &str) -> Result<String, Problem> {
     }
 }
 
+/// `host:port`; `None` for `off`.
+pub(super) fn listen_or_off(text: &str) -> Result<Option<String>, Problem> {
+    if text == "off" {
+        return Ok(None);
+    }
+    listen(text)
+        .map(Some)
+        .map_err(|problem| format!("{problem}, nor `off`").into())
+}
+
 /// A directory.
 pub(super) fn directory(text: &str) -> Result<PathBuf, Problem> {
     if text.contains('\0') {
@@ -315,7 +325,7 @@ mod tests {
             "a b:1",
             "::1:80x",
         ] {
-            assert!(listen(bad).is_err(), "{bad}");
+            assert!(listen(bad).is_err() && listen_or_off(bad).is_err(), "{bad}");
         }
     }
 
