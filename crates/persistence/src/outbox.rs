@@ -1,7 +1,7 @@
 //! What the host hears of, on any store.
 
 use sealroom_domain::{
-    Entry, EntryBody,
+    Entry,
     ports::{OutboxId, OutboxItem},
 };
 
@@ -12,14 +12,6 @@ pub(crate) const LEASE: &str = "outbox";
 
 /// An item, and its entry if it is still stored.
 pub(crate) type OutboxRow = (i64, Option<EntryRow>);
-
-/// Whether an entry goes into the outbox.
-pub(crate) const fn takes(entry: &Entry) -> bool {
-    matches!(
-        entry.body,
-        EntryBody::Message(_) | EntryBody::MemberAdded { .. } | EntryBody::MemberRemoved { .. }
-    )
-}
 
 /// The item of a row.
 pub(crate) fn item((id, entry): OutboxRow) -> Result<OutboxItem, Inconsistency> {

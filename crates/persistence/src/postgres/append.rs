@@ -24,7 +24,6 @@ use super::{
 use crate::{
     append::{Appender, Outcomes},
     error::Failure,
-    outbox,
     rows::{EntryRow, NewEntryRow},
 };
 
@@ -91,7 +90,6 @@ fn decide(facts: Facts, batch: Vec<NewEntry>, has_outbox: bool) -> Result<(Outco
     let mut writes = facts.writes(heads);
     if has_outbox {
         let (groups, seqs): (Vec<i64>, Vec<i64>) = appended(&outcomes)
-            .filter(|entry| outbox::takes(entry))
             .map(|entry| (entry.group_id.get(), entry.seq.get()))
             .unzip();
         writes.outbox = (!groups.is_empty()).then_some(PutIntoOutbox { groups, seqs });

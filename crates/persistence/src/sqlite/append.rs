@@ -13,7 +13,6 @@ use super::{
 use crate::{
     append::{Appender, Ledger, Outcomes, RoleChange},
     error::{Failure, Inconsistency},
-    outbox,
     rows::{self, EntryRow, NewEntryRow},
     schema::entries,
     target::Target,
@@ -154,7 +153,7 @@ impl Ledger for SqliteLedger<'_> {
         if let (Some(ids), Some(message)) = (&mut self.message_ids, entry.message()) {
             ids.next = message.id.get().saturating_add(1);
         }
-        if self.has_outbox && outbox::takes(entry) {
+        if self.has_outbox {
             PutIntoOutbox {
                 group_id: entry.group_id.get(),
                 seq: entry.seq.get(),

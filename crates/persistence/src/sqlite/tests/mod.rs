@@ -1,6 +1,7 @@
 //! Tests that look behind the ports.
 
 mod failures;
+mod forgetting;
 mod jobs;
 mod plans;
 mod schema;

@@ -9,7 +9,11 @@ use sealroom_domain::{Entry, EntryBody, GroupId, KeyEpoch, Seq, Timestamp, UserI
 use super::{
     super::{
         lookups,
-        statements::{SetHead, SetNextMessageId},
+        statements::{
+            ClearEdits, ClearEntry, EndLogins, EntriesBehind, EraseEntry, ForgetEntries, ForgetLogins,
+            ForgetSpentTokens, KeepTokenName, MessagesAscending, MessagesDescending, MoveFirst, MoveReadMark,
+            OutboxBehind, PutIntoOutbox, SetHead, SetNextMessageId, UpsertUser,
+        },
     },
     SqliteStore, store,
 };
@@ -101,6 +105,101 @@ async fn every_query_searches_an_index() {
     .await;
 }
 
+/// Each step searches an index, and nothing is sorted.
+async fn assert_searches(store: &SqliteStore, query: impl QueryFragment<Sqlite>, expected: &[&str]) {
+    let steps = plan(store, query).await;
+    let searches: Vec<&String> = steps.iter().filter(|step| step.starts_with("SEARCH")).collect();
+    assert_eq!(searches.len(), expected.len(), "{steps:?}");
+    for (step, expected) in searches.iter().zip(expected) {
+        assert!(step.contains(expected), "{steps:?} without {expected}");
+    }
+    for step in &steps {
+        assert!(!step.starts_with("SCAN") && !step.contains("B-TREE"), "{steps:?}");
+    }
+}
+
+#[tokio::test]
+async fn every_new_query_searches_an_index() {
+    let (store, _dir) = store().await;
+    let store = &store;
+    let rows = EntryRow::as_select();
+    let target = "INDEX entries_by_target (group_id=? AND target_seq=?)";
+    let place = "INDEX sqlite_autoindex_entries_1 (group_id=? AND seq=?)";
+    let range = "INDEX sqlite_autoindex_entries_1 (group_id=? AND seq>? AND seq<?)";
+    let row_id = "USING INTEGER PRIMARY KEY (rowid=?)";
+    assert_searches(store, lookups::entry(1, 1).select(rows), &[place]).await;
+    assert_searches(store, lookups::changes(1, 1).select(rows), &[target]).await;
+    assert_searches(store, ClearEntry::default(), &[place]).await;
+    assert_searches(store, ClearEdits::default(), &[target]).await;
+    let latest = "USING COVERING INDEX entries_by_target (group_id=? AND target_seq=?)";
+    assert_searches(store, MessagesAscending::default(), &[range, place, latest]).await;
+    assert_searches(store, MessagesDescending::default(), &[range, place, latest]).await;
+    assert_searches(store, lookups::times(1, 1, 2), &[range]).await;
+    assert_searches(store, ForgetEntries::default(), &[range]).await;
+    assert_searches(store, MoveFirst::default(), &[row_id]).await;
+    assert_searches(
+        store,
+        lookups::groups_behind(1),
+        &["USING INTEGER PRIMARY KEY (rowid>?)"],
+    )
+    .await;
+    assert_searches(
+        store,
+        EntriesBehind::default(),
+        &["INDEX sqlite_autoindex_entries_1 ((group_id,seq)>(?,?))"],
+    )
+    .await;
+    assert_searches(store, EraseEntry::default(), &[place, place]).await;
+    assert_searches(
+        store,
+        OutboxBehind::default(),
+        &["USING INTEGER PRIMARY KEY (rowid>?)", row_id, place],
+    )
+    .await;
+    assert_searches(
+        store,
+        lookups::read_mark(1, 1),
+        &["USING PRIMARY KEY (group_id=? AND user_id=?)"],
+    )
+    .await;
+    let of_user = "USING COVERING INDEX members_by_user (user_id=?)";
+    assert_searches(store, lookups::count_groups(1), &[of_user]).await;
+    assert_searches(
+        store,
+        lookups::count_members(1),
+        &["USING PRIMARY KEY (group_id=?)"],
+    )
+    .await;
+    assert_searches(
+        store,
+        lookups::refresh_token(&[0]),
+        &["USING PRIMARY KEY (digest=?)", row_id],
+    )
+    .await;
+    assert_searches(
+        store,
+        ForgetLogins::default(),
+        &[
+            "INDEX logins_by_user (user_id=?)",
+            "INDEX refresh_tokens_by_login (login_id=?)",
+            "INDEX refresh_tokens_by_login (login_id=?)",
+        ],
+    )
+    .await;
+    assert_searches(store, EndLogins::default(), &["INDEX logins_by_user (user_id=?)"]).await;
+    assert_searches(
+        store,
+        ForgetSpentTokens::default(),
+        &["INDEX refresh_tokens_by_login (login_id=?)"],
+    )
+    .await;
+    assert_searches(store, fragments::account("x"), &["(username=?)"]).await;
+    assert_searches(store, fragments::open_login(1), &[row_id]).await;
+    // Those who are being erased are few, and all of them are asked for.
+    let steps = plan(store, fragments::unfinished_erasures()).await;
+    assert!(steps[0].contains("users_by_erasure"), "{steps:?}");
+}
+
 /// diesel keeps the statement for the next time, and SQLite does not prepare it again.
 #[track_caller]
 fn assert_cached<Q: QueryFragment<Sqlite>>(query: &Q) {
@@ -123,6 +222,26 @@ fn every_statement_of_the_hot_path_is_prepared_once() {
     assert_cached(&lookups::group(1).select(GroupRow::as_select()));
     assert_cached(&fragments::log_id());
     assert_cached(&lookups::next_message_id());
+    assert_cached(&lookups::entry(1, 1).select(rows));
+    assert_cached(&lookups::changes(1, 1).select(rows));
+    assert_cached(&lookups::count_groups(1));
+    assert_cached(&lookups::count_members(1));
+    assert_cached(&lookups::times(1, 1, 2));
+    assert_cached(&lookups::groups_behind(1));
+    assert_cached(&lookups::read_mark(1, 1));
+    assert_cached(&lookups::refresh_token(&[0]));
+    assert_cached(&fragments::open_login(1));
+    assert_cached(&ClearEntry::default());
+    assert_cached(&ClearEdits::default());
+    assert_cached(&PutIntoOutbox::default());
+    assert_cached(&MessagesAscending::default());
+    assert_cached(&MessagesDescending::default());
+    assert_cached(&OutboxBehind::default());
+    assert_cached(&MoveReadMark::default());
+    assert_cached(&KeepTokenName::default());
+    assert_cached(&UpsertUser::default());
+    assert_cached(&EntriesBehind::default());
+    assert_cached(&EraseEntry::default());
     assert_cached(&SetNextMessageId { next: 1 });
     assert_cached(&SetHead {
         group_id: 1,

@@ -169,7 +169,9 @@ pub async fn deleted_groups_are_cleared_away(fixture: UpkeepFixture) {
     let name = group_name("again");
     assert!(fixture.groups.put(two, &name, secs(0)).await.unwrap());
     let again = fixture.append_new(messages(two, 2)).await;
-    assert_eq!(fixture.trim(Retention::default(), secs(0)).await, 9);
+    // A store may have cleared away the former group's entries when another group took its id.
+    let forgotten = fixture.trim(Retention::default(), secs(0)).await;
+    assert!([5, 9].contains(&forgotten), "{forgotten}");
     assert_eq!(fixture.left(two).await, again);
     assert_eq!(fixture.left(three).await, entries);
     assert_eq!(fixture.log.heads(&[one]).await.unwrap(), []);
