@@ -75,7 +75,7 @@ pub enum MintError {
     /// The token would be longer than a verifier reads.
     #[error("the token would be longer than 4096 bytes")]
     TooLong,
-    /// There is no randomness.
+    /// There is no randomness, or the signature could not be made.
     #[error("the token could not be made")]
     Failed {
         /// What happened.
@@ -95,7 +95,12 @@ impl Minter {
     pub fn mint(&self, grant: &Grant) -> Result<String, MintError> {
         let claims = self.claims_of(grant)?;
         let mut token = format!("{}.{}", encode(self.header()), encode(claims));
-        let signature = self.key.sign(token.as_bytes());
+        let signature = self
+            .key
+            .sign(token.as_bytes())
+            .map_err(|source| MintError::Failed {
+                source: source.into(),
+            })?;
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(signature, &mut token);
         if token.len() > MAX_TOKEN_BYTES {

@@ -6,11 +6,10 @@ mod pem;
 mod public;
 mod set;
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
-use aws_lc_rs::{
-    hmac,
-    signature::{ParsedPublicKey, VerificationAlgorithm},
+use jsonwebtoken::{
+    DecodingKey, DecodingKeyKind, EncodingKey, crypto::aws_lc::DEFAULT_PROVIDER, errors::Error,
 };
 
 use crate::Secret;
@@ -59,6 +58,15 @@ impl Algorithm {
     pub(crate) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|one| one.name() == name)
     }
+
+    const fn in_library(self) -> jsonwebtoken::Algorithm {
+        match self {
+            Self::Hs256 => jsonwebtoken::Algorithm::HS256,
+            Self::Rs256 => jsonwebtoken::Algorithm::RS256,
+            Self::Es256 => jsonwebtoken::Algorithm::ES256,
+            Self::EdDsa => jsonwebtoken::Algorithm::EdDSA,
+        }
+    }
 }
 
 /// A key that checks signatures of exactly one algorithm.
@@ -66,23 +74,13 @@ impl Algorithm {
 pub struct VerificationKey {
     algorithm: Algorithm,
     kid: Option<String>,
-    key: Material,
-}
-
-#[derive(Clone)]
-enum Material {
-    Secret(Arc<hmac::Key>),
-    Public(ParsedPublicKey),
+    key: DecodingKey,
 }
 
 impl VerificationKey {
     /// A shared secret.
     pub fn hs256(secret: &Secret) -> Self {
-        Self {
-            algorithm: Algorithm::Hs256,
-            kid: None,
-            key: Material::Secret(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()))),
-        }
+        Self::unnamed(Algorithm::Hs256, DecodingKey::from_secret(secret.as_bytes()))
     }
 
     /// The public keys of a PEM text (RFC 7468), in its order and without names: `PUBLIC KEY` sections, `RSA PUBLIC
@@ -113,38 +111,31 @@ impl VerificationKey {
     }
 
     /// Whether the signature over `message` was made with this key; against a secret in constant time.
-    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        match &self.key {
-            Material::Secret(key) => hmac::verify(key, message, signature).is_ok(),
-            Material::Public(key) => key.verify_sig(message, signature).is_ok(),
-        }
+    pub(crate) fn verifies(&self, message: &[u8], signature: &Vec<u8>) -> bool {
+        // The provider is named here, not taken from the process: a host may have none installed, or another.
+        (DEFAULT_PROVIDER.verifier_factory)(&self.algorithm.in_library(), &self.key)
+            .is_ok_and(|verifier| verifier.verify(message, signature).is_ok())
     }
 
-    /// Whether both are the same public key, whatever they are called.
+    /// Whether both are the same public key, whatever they are called. Secrets are never compared.
     fn is_same(&self, other: &Self) -> bool {
-        match (&self.key, &other.key) {
-            (Material::Public(one), Material::Public(two)) => {
-                self.algorithm == other.algorithm && one.as_ref() == two.as_ref()
-            }
-            _ => false,
+        self.algorithm == other.algorithm && self.algorithm.is_public() && self.parts() == other.parts()
+    }
+
+    /// What a public key consists of; `public` lets in one form of each.
+    fn parts(&self) -> (&[u8], &[u8]) {
+        match self.key.kind() {
+            DecodingKeyKind::RsaModulusExponent { n, e } => (n, e),
+            DecodingKeyKind::SecretOrDer(bytes) => (bytes, &[]),
         }
     }
 
-    /// A public key in the form that `signatures` of the library asks for.
-    fn public(
-        algorithm: Algorithm,
-        signatures: &'static dyn VerificationAlgorithm,
-        bytes: &[u8],
-    ) -> Result<Self, PublicKeyError> {
-        let key = ParsedPublicKey::new(signatures, bytes).or(Err(PublicKeyError::Malformed))?;
-        Ok(Self::parsed(algorithm, key))
-    }
-
-    fn parsed(algorithm: Algorithm, key: ParsedPublicKey) -> Self {
+    /// A key that has passed every check: the library takes any bytes, and with bad ones no signature is right.
+    const fn unnamed(algorithm: Algorithm, key: DecodingKey) -> Self {
         Self {
             algorithm,
             kid: None,
-            key: Material::Public(key),
+            key,
         }
     }
 }
@@ -164,7 +155,7 @@ impl fmt::Debug for VerificationKey {
 pub struct SigningKey {
     algorithm: Algorithm,
     kid: Option<String>,
-    key: hmac::Key,
+    key: EncodingKey,
 }
 
 impl SigningKey {
@@ -173,7 +164,7 @@ impl SigningKey {
         Self {
             algorithm: Algorithm::Hs256,
             kid: None,
-            key: hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()),
+            key: EncodingKey::from_secret(secret.as_bytes()),
         }
     }
 
@@ -192,8 +183,9 @@ impl SigningKey {
         self.kid.as_deref()
     }
 
-    pub(crate) fn sign(&self, message: &[u8]) -> hmac::Tag {
-        hmac::sign(&self.key, message)
+    pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
+        let signer = (DEFAULT_PROVIDER.signer_factory)(&self.algorithm.in_library(), &self.key)?;
+        Ok(signer.try_sign(message)?)
     }
 }
 

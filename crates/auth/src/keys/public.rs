@@ -1,8 +1,10 @@
 //! Public keys from their parts. Whether they come from PEM or from a JWK, they pass here.
 
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
+    ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
+    VerificationAlgorithm,
 };
+use jsonwebtoken::DecodingKey;
 
 use super::{Algorithm, VerificationKey, der::Reader};
 
@@ -82,8 +84,9 @@ pub(super) fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<VerificationKey, Pu
     };
     parts
         .to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256)
-        .map(|key| VerificationKey::parsed(Algorithm::Rs256, key))
-        .or(Err(PublicKeyError::Malformed))
+        .or(Err(PublicKeyError::Malformed))?;
+    let key = DecodingKey::from_rsa_raw_components(modulus, exponent);
+    Ok(VerificationKey::unnamed(Algorithm::Rs256, key))
 }
 
 /// A key on P-256 from its point, written in full.
@@ -91,7 +94,10 @@ pub(super) fn p256(point: &[u8]) -> Result<VerificationKey, PublicKeyError> {
     if point.len() != P256_POINT_BYTES || point.first() != Some(&UNCOMPRESSED) {
         return Err(PublicKeyError::Malformed);
     }
-    VerificationKey::public(Algorithm::Es256, &ECDSA_P256_SHA256_FIXED, point)
+    well_formed(&ECDSA_P256_SHA256_FIXED, point)?;
+    // Despite its name this takes the point itself.
+    let key = DecodingKey::from_ec_der(point);
+    Ok(VerificationKey::unnamed(Algorithm::Es256, key))
 }
 
 /// A key on P-256 from its coordinates.
@@ -107,7 +113,19 @@ pub(super) fn ed25519(bytes: &[u8]) -> Result<VerificationKey, PublicKeyError> {
     if bytes.len() != ED25519_BYTES {
         return Err(PublicKeyError::Malformed); // the library would also take other encodings
     }
-    VerificationKey::public(Algorithm::EdDsa, &ED25519, bytes)
+    well_formed(&ED25519, bytes)?;
+    // Despite its name this takes the 32 bytes themselves.
+    let key = DecodingKey::from_ed_der(bytes);
+    Ok(VerificationKey::unnamed(Algorithm::EdDsa, key))
+}
+
+/// Reads a key as every verification will. jsonwebtoken itself looks at a key no earlier than that, and then cannot
+/// tell a damaged one from a wrong signature.
+fn well_formed(signatures: &'static dyn VerificationAlgorithm, bytes: &[u8]) -> Result<(), PublicKeyError> {
+    match ParsedPublicKey::new(signatures, bytes) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(PublicKeyError::Malformed),
+    }
 }
 
 /// A key in a `SubjectPublicKeyInfo` (RFC 5280, section 4.1.2.7).
