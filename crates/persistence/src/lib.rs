@@ -8,7 +8,7 @@
 //!
 //! Whatever does not depend on the backend is written once: `schema` (tables), `rows` (private rows and their checked
 //! conversion to the model), `fragments` (queries without an executor), `statement` (how a statement is written that
-//! diesel would not cache), `append` and `target` (what an append decides), `page` and `messages` (how a page is filled),
+//! diesel would not cache), `append`, `ledger` and `target` (what an append decides), `page` and `messages` (how a page is filled),
 //! `founding` (how a group begins and ends), `login` (what becomes of a refresh), `trim` (what is forgotten), `outbox`,
 //! `migrate` and `error` (what a failure means). `copy` moves a deployment from one to the other. A backend adds its
 //! connections and executors: `sqlite`, `postgres`. The migrations of a backend are in `migrations/<backend>` and are
@@ -22,6 +22,7 @@ mod copy;
 mod error;
 mod founding;
 mod fragments;
+mod ledger;
 mod log_id;
 mod login;
 mod messages;
