@@ -72,15 +72,15 @@ pub(crate) fn entries(outcomes: Outcomes) -> Result<Vec<Entry>, RefusedEntry> {
 /// What a deletion changes of the group's row: the name goes, the places stay taken.
 #[derive(AsChangeset)]
 #[diesel(table_name = groups, treat_none_as_null = true)]
-pub(crate) struct Deleted {
+pub(crate) struct GroupDeletion {
     name: &'static str,
     deleted_at: i64,
     retention_age: Option<i64>,
     retention_count: Option<i64>,
 }
 
-pub(crate) const fn deleted(at: Timestamp) -> Deleted {
-    Deleted {
+pub(crate) const fn deletion(at: Timestamp) -> GroupDeletion {
+    GroupDeletion {
         name: "",
         deleted_at: at.as_micros(),
         retention_age: None,

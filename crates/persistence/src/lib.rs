@@ -1,15 +1,16 @@
 //! The stores of Sealroom through diesel: SQLite, embedded, and PostgreSQL.
 //!
-//! [`SqliteStore`] and [`PostgresStore`] each answer all four store ports of `sealroom_domain::ports`. Which of them
-//! are compiled is a matter of the features `sqlite` and `postgres`, both on by default; which of them is used is a
-//! matter of run time.
+//! [`SqliteStore`] and [`PostgresStore`] each answer all store ports of `sealroom_domain::ports`. Which of them are
+//! compiled is a matter of the features `sqlite` and `postgres`, both on by default; which of them is used is a matter of
+//! run time.
 //!
 //! # How it is laid out
 //!
 //! Whatever does not depend on the backend is written once: `schema` (tables), `rows` (private rows and their checked
-//! conversion to the model), `fragments` (queries without an executor), `append` (what an append decides), `page` (how
-//! a page is filled), `founding` (how a group begins), `migrate` and `error` (what a failure means). `copy` moves a deployment from one to
-//! the other. A backend adds its
+//! conversion to the model), `fragments` (queries without an executor), `statement` (how a statement is written that
+//! diesel would not cache), `append`, `ledger` and `target` (what an append decides), `page` and `messages` (how a page is filled),
+//! `founding` (how a group begins and ends), `login` (what becomes of a refresh), `trim` (what is forgotten), `outbox`,
+//! `migrate` and `error` (what a failure means). `copy` moves a deployment from one to the other. A backend adds its
 //! connections and executors: `sqlite`, `postgres`. The migrations of a backend are in `migrations/<backend>` and are
 //! embedded.
 //!
@@ -21,6 +22,7 @@ mod copy;
 mod error;
 mod founding;
 mod fragments;
+mod ledger;
 mod log_id;
 mod login;
 mod messages;

@@ -17,8 +17,9 @@ use sealroom_domain::{
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    facts::{Answers, Facts, Questions, Writes},
+    facts::{Answers, Facts, Writes},
     pool::Pool,
+    questions::Questions,
     statements::{AtPlaces, Commit, InsertEntries, LockGroups, PutIntoOutbox},
 };
 use crate::{

@@ -177,7 +177,7 @@ async fn delete(
         return Ok(None);
     }
     diesel::update(groups::table.find(group_id))
-        .set(founding::deleted(at))
+        .set(founding::deletion(at))
         .execute(conn)
         .await?;
     let members: Vec<(i64, String)> = fragments::members_of(group_id).load(conn).await?;

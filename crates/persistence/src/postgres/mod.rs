@@ -18,6 +18,7 @@ mod migrate;
 mod options;
 mod outbox;
 mod pool;
+mod questions;
 mod read_marks;
 mod statements;
 mod upkeep;

@@ -17,7 +17,7 @@ use super::{PostgresStore, lists, statements::Commit};
 use crate::{
     error::Failure,
     fragments, login,
-    rows::{Erased, UserRow},
+    rows::{Erasure, UserRow},
     schema::{accounts, logins, read_marks, users},
     statement::{UserColumns, statement},
 };
@@ -200,7 +200,7 @@ async fn erase(conn: &mut AsyncPgConnection, user_id: UserId, at: Timestamp) -> 
         Some((None, revoked_up_to)) => revoked_up_to,
     };
     diesel::update(users::table.find(user_id))
-        .set(Erased::at(at, revoked_up_to))
+        .set(Erasure::at(at, revoked_up_to))
         .execute(conn)
         .await?;
     diesel::delete(accounts::table.find(user_id))

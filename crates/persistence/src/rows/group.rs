@@ -46,6 +46,7 @@ pub(crate) fn retention(age: Option<i64>, count: Option<i64>) -> Retention {
 }
 
 /// What changes of a group; `None` stays.
+#[expect(clippy::option_option, reason = "diesel's way to set NULL")]
 #[derive(AsChangeset)]
 #[diesel(table_name = groups)]
 pub(crate) struct GroupChanges<'a> {

@@ -21,7 +21,7 @@ pub(crate) use self::copied::{AccountRow, LoginRow, MemberRow, ReadMarkRow, Refr
 pub(crate) use self::{
     entry::{EntryRow, NewEntryRow, content, key_epoch},
     group::{GroupChanges, GroupRow, retention},
-    user::{Erased, UserRow},
+    user::{Erasure, UserRow},
 };
 use crate::error::Inconsistency;
 

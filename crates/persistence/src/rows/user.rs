@@ -45,7 +45,7 @@ impl TryFrom<UserRow> for Profile {
 /// What an erasure changes of the user's row: the id stays, and that its tokens were taken back.
 #[derive(AsChangeset)]
 #[diesel(table_name = users, treat_none_as_null = true)]
-pub(crate) struct Erased {
+pub(crate) struct Erasure {
     display_name: Option<String>,
     token_name: Option<String>,
     username: Option<String>,
@@ -54,7 +54,7 @@ pub(crate) struct Erased {
     erase_up_to: i64,
 }
 
-impl Erased {
+impl Erasure {
     /// `revoked_up_to` is up to when tokens were taken back before: those of a user who comes back are later ones.
     pub(crate) fn at(at: Timestamp, revoked_up_to: Option<i64>) -> Self {
         Self {

@@ -11,8 +11,9 @@ use super::{
     statements::{ClearEdits, ClearEntry, PutIntoOutbox, SetHead, SetNextMessageId},
 };
 use crate::{
-    append::{Appender, Ledger, Outcomes, RoleChange},
+    append::{Appender, Outcomes},
     error::{Failure, Inconsistency},
+    ledger::{Ledger, RoleChange},
     rows::{self, EntryRow, NewEntryRow},
     schema::entries,
     target::Target,

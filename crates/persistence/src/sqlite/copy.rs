@@ -70,7 +70,7 @@ impl CopySource {
     pub(crate) async fn logs(&self) -> Result<Vec<LogRange>, StoreError> {
         self.read(|conn| {
             let logs: Vec<LogRange> = fragments::all_groups().load(conn)?;
-            Ok(logs.into_iter().map(LogRange::as_copied).collect())
+            Ok(logs.into_iter().map(LogRange::into_copied).collect())
         })
         .await
     }
@@ -85,13 +85,13 @@ impl CopySource {
         self.read(|conn| {
             let counters =
                 meta::table.select((meta::next_group_id, meta::next_message_id, meta::next_user_id));
-            let (group_id, message_id, user_id) = counters.get_result(conn)?;
+            let (group, message, user) = counters.get_result(conn)?;
             let last_login: Option<i64> = LastLogin {}.get_result(conn).optional()?;
             Ok(Counters {
-                group_id,
-                message_id,
-                user_id,
-                login_id: last_login.unwrap_or(0).saturating_add(1),
+                group,
+                message,
+                user,
+                login: last_login.unwrap_or(0).saturating_add(1),
             })
         })
         .await

@@ -139,7 +139,7 @@ fn delete(
     let deleted = diesel::update(groups::table)
         .filter(groups::id.eq(group_id.get()))
         .filter(groups::deleted_at.is_null())
-        .set(founding::deleted(at))
+        .set(founding::deletion(at))
         .execute(conn)?;
     if deleted == 0 {
         return Ok(None);

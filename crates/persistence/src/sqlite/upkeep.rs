@@ -73,7 +73,7 @@ impl Upkeep for SqliteStore {
             })
             .await?;
         match found {
-            Some(span) => self.write(move |conn| erase(conn, user_id, span)).await,
+            Some(span) => self.write(move |conn| erase(conn, user_id, &span)).await,
             None => Ok(None),
         }
     }
@@ -172,7 +172,7 @@ fn erase_up_to(conn: &mut SqliteConnection, user_id: UserId) -> Result<Option<i6
 fn erase(
     conn: &mut SqliteConnection,
     user_id: UserId,
-    span: Span,
+    span: &Span,
 ) -> Result<Option<(GroupId, Seq)>, Failure> {
     // The user may have come back since.
     let Some(up_to) = erase_up_to(conn, user_id)? else {

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     error::Failure,
     fragments, login,
-    rows::{Erased, UserRow},
+    rows::{Erasure, UserRow},
     schema::{accounts, logins, read_marks, users},
 };
 
@@ -150,7 +150,7 @@ fn erase(conn: &mut SqliteConnection, user_id: UserId, at: Timestamp) -> Result<
         Some((None, revoked_up_to)) => revoked_up_to,
     };
     diesel::update(users::table.find(user_id))
-        .set(Erased::at(at, revoked_up_to))
+        .set(Erasure::at(at, revoked_up_to))
         .execute(conn)?;
     diesel::delete(accounts::table.find(user_id)).execute(conn)?;
     // Their tokens go with them.

@@ -3,8 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use sealroom_domain::{
-    DisplayName, GroupName, Role, Seq, Timestamp,
-    ports::{Cursor, GroupLog, Groups, Member, MemberLimits, Memberships, NewGroup, PageLimit, Users},
+    DisplayName, GroupName, PasswordHash, Retention, Role, Seq, Timestamp, TokenDigest, Username,
+    ports::{
+        Accounts, Cursor, GroupChange, GroupLog, Groups, Member, MemberLimits, Memberships, NewAccount,
+        NewGroup, NewRefreshToken, Outbox, OutboxId, PageLimit, ReadMark, ReadMarks, StoreError, Upkeep,
+        Users,
+    },
 };
 use sealroom_persistence::{PostgresStore, SqliteOptions, SqliteStore};
 use sealroom_testkit::Polls;
@@ -12,11 +16,11 @@ use tokio::time::{sleep, timeout};
 use tokio_postgres::Client;
 use xtask_postgres::TestDatabase;
 
-use crate::{group, member, message, new_entries, options, user};
+use crate::{deletion, edit, group, member, message, new_entries, options, user};
 
-trait Store: GroupLog + Groups + Memberships + Users {}
+trait Store: GroupLog + Groups + Memberships + Users + ReadMarks + Accounts + Outbox + Upkeep {}
 
-impl<S: GroupLog + Groups + Memberships + Users> Store for S {}
+impl<S: GroupLog + Groups + Memberships + Users + ReadMarks + Accounts + Outbox + Upkeep> Store for S {}
 
 #[derive(Debug, Clone, Copy)]
 enum Call {
@@ -30,9 +34,24 @@ enum Call {
     Provision,
     Roles,
     Heads,
+    EditAndDelete,
+    Messages,
+    Delete,
+    Revive,
+    Update,
+    Revoke,
+    Erase,
+    EraseContent,
+    Advance,
+    Register,
+    OpenLogin,
+    Refresh,
+    Lease,
+    Deliver,
+    Trim,
 }
 
-const CALLS: [Call; 10] = [
+const CALLS: [Call; 25] = [
     Call::Append,
     Call::Read,
     Call::Create,
@@ -43,6 +62,21 @@ const CALLS: [Call; 10] = [
     Call::Provision,
     Call::Roles,
     Call::Heads,
+    Call::EditAndDelete,
+    Call::Messages,
+    Call::Delete,
+    Call::Revive,
+    Call::Update,
+    Call::Revoke,
+    Call::Erase,
+    Call::EraseContent,
+    Call::Advance,
+    Call::Register,
+    Call::OpenLogin,
+    Call::Refresh,
+    Call::Lease,
+    Call::Deliver,
+    Call::Trim,
 ];
 
 /// Makes a call that changes something each time.
@@ -87,8 +121,89 @@ async fn call(store: &dyn Store, call: Call, round: u32) {
         Call::Provision => store.provision(other, Some(&display_name)).await.map(drop),
         Call::Roles => store.roles(&[(group(1), user(1))]).await.map(drop),
         Call::Heads => store.heads(&[group(1)]).await.map(drop),
+        of_an_application => call_more(store, of_an_application, round).await,
     }
     .unwrap();
+}
+
+/// As [`call`], of what applications and operators ask for.
+async fn call_more(store: &dyn Store, call: Call, round: u32) -> Result<(), StoreError> {
+    let other = user(1000 + i64::from(round));
+    let at = Timestamp::from_secs(2);
+    let name = GroupName::new(format!("group {round}")).unwrap();
+    let limit = PageLimit {
+        entries: 10,
+        bytes: usize::MAX,
+    };
+    match call {
+        Call::EditAndDelete => {
+            let batch = vec![
+                edit(1, 1, &format!("y {round}")),
+                message(1, "x", None),
+                deletion(1, 2),
+            ];
+            store.append(batch).await.map(drop)
+        }
+        Call::Messages => store.messages(group(1), Cursor::Newest, limit).await.map(drop),
+        Call::Delete => store.delete(group(2), at).await.map(drop),
+        Call::Revive => store.put(group(2), &name, at).await.map(drop),
+        Call::Update => {
+            let change = GroupChange {
+                name: Some(name),
+                retention: Some(Retention::default()),
+            };
+            store.update(group(1), change).await.map(drop)
+        }
+        Call::Revoke => store.revoke(other, at).await,
+        Call::Erase => store.erase(user(2), at).await.map(drop),
+        Call::EraseContent => store.erase_content(user(3), None).await.map(drop),
+        Call::Advance => {
+            let mark = ReadMark {
+                group_id: group(1),
+                user_id: other,
+                seq: Seq::new(1).unwrap(),
+            };
+            store.advance(vec![mark]).await.map(drop)
+        }
+        Call::Register => {
+            let account = NewAccount {
+                username: Username::new(format!("user-{round}")).unwrap(),
+                display_name: DisplayName::new("x").unwrap(),
+                password: PasswordHash::new("hash"),
+                at,
+            };
+            store.register(account).await.map(drop)
+        }
+        Call::OpenLogin => store.open_login(user(1), token(round, 1)).await.map(drop),
+        Call::Refresh => store
+            .refresh(&token(round, 1).digest, token(round, 2), at)
+            .await
+            .map(drop),
+        Call::Lease => {
+            let until = Timestamp::from_secs(9);
+            store.lease("somebody", at, until).await.map(drop)
+        }
+        Call::Deliver => store.delivered(&[OutboxId(i64::from(round))]).await,
+        Call::Trim => {
+            // Of the group of its own that nobody looks at.
+            let rule = Retention {
+                age: None,
+                count: Some(1 << 40),
+            };
+            store.trim(Some(group(1)), rule, at).await.map(drop)
+        }
+        other => panic!("{other:?} is called elsewhere"),
+    }
+}
+
+fn token(round: u32, number: u8) -> NewRefreshToken {
+    let mut digest = [number; 32];
+    digest[..4].copy_from_slice(&round.to_be_bytes());
+    NewRefreshToken {
+        digest: TokenDigest::new(digest),
+        at: Timestamp::from_secs(2),
+        expires_at: Timestamp::from_secs(9),
+    }
 }
 
 /// The next append works at once, and the places stay dense.
@@ -114,6 +229,10 @@ async fn prepare(store: &dyn Store) {
     let name = GroupName::new("Nhóm").unwrap();
     store.put(group(1), &name, Timestamp::from_secs(1)).await.unwrap();
     store.set(group(1), user(1), Role::Owner).await.unwrap();
+    store.put(group(2), &name, Timestamp::from_secs(1)).await.unwrap();
+    store.revoke(user(2), Timestamp::from_secs(1)).await.unwrap();
+    store.revoke(user(3), Timestamp::from_secs(1)).await.unwrap();
+    store.erase(user(3), Timestamp::from_secs(1)).await.unwrap();
     goes_on(store).await;
 }
 

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 use xtask_postgres::TestDatabase;
 
 use crate::{
-    Outcomes, PATIENCE, group, log, make_groups, member, message, new_entries, options,
+    Outcomes, PATIENCE, deletion, edit, group, log, make_groups, member, message, new_entries, options,
     proxy::{Cut, Proxy},
     removal, user,
 };
@@ -73,6 +73,8 @@ fn batches() -> Vec<Vec<NewEntry>> {
         ],
         vec![member(1, 3, Role::Admin)],
         vec![removal(1, 2)],
+        vec![edit(1, 1, "y")],
+        vec![deletion(1, 1)],
         vec![
             removal(1, 2),
             member(1, 2, Role::Owner),

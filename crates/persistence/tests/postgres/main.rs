@@ -7,10 +7,13 @@
 )]
 
 mod abandoned;
+mod copied;
 mod errors;
 mod locks;
 mod lost;
+mod plans;
 mod proxy;
+mod races;
 mod round_trips;
 mod schema;
 mod sessions;
@@ -22,8 +25,8 @@ use sealroom_domain::{
     ClientMessageId, DisplayName, EncryptedContent, Entry, GroupId, GroupName, RemovalReason, Role, Seq,
     Timestamp, UserId,
     ports::{
-        Appended, Cursor, GroupLog, Groups, Guard, MemberLimits, Memberships, NewBody, NewEntry, PageLimit,
-        RefusedEntry,
+        Appended, Cursor, GroupLog, Groups, Guard, MemberLimits, Memberships, NewBody, NewEntry, OfOthers,
+        PageLimit, RefusedEntry,
     },
 };
 use sealroom_persistence::{PostgresOptions, PostgresStore, PostgresUrl};
@@ -99,6 +102,27 @@ fn member(group_id: i64, user_id: i64, role: Role) -> NewEntry {
             user_id: user(user_id),
             role,
             limits: MemberLimits::default(),
+        },
+    )
+}
+
+fn edit(group_id: i64, target: i64, text: &str) -> NewEntry {
+    entry(
+        group_id,
+        NewBody::EditMessage {
+            target_seq: Seq::new(target).unwrap(),
+            content: EncryptedContent::new(text, 65_536).unwrap(),
+            key_epoch: None,
+        },
+    )
+}
+
+fn deletion(group_id: i64, target: i64) -> NewEntry {
+    entry(
+        group_id,
+        NewBody::DeleteMessage {
+            target_seq: Seq::new(target).unwrap(),
+            of_others: OfOthers::FromRole(Role::Admin),
         },
     )
 }

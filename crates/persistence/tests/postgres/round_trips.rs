@@ -1,13 +1,18 @@
 //! How often the store waits for an answer of the server: a number that no batch and no page changes.
 
 use sealroom_domain::{
-    DisplayName, GroupId, Role, Seq,
-    ports::{Appended, Cursor, GroupLog, Memberships, NewEntry, PageLimit, RefusedEntry, Users},
+    DisplayName, Entry, EntryBody, GroupId, Role, Seq,
+    ports::{
+        Appended, Cursor, GroupLog, MemberLimits, Memberships, NewBody, NewEntry, PageLimit, ReadMark,
+        ReadMarks, RefusedEntry, Users,
+    },
 };
 use sealroom_persistence::PostgresStore;
 use xtask_postgres::TestDatabase;
 
-use crate::{Outcomes, group, make_groups, member, message, options, proxy::Proxy, removal, user};
+use crate::{
+    Outcomes, deletion, edit, group, log, make_groups, member, message, options, proxy::Proxy, removal, user,
+};
 
 const GROUPS: i64 = 50;
 
@@ -93,6 +98,115 @@ async fn an_append_is_two_whatever_its_content() {
         assert!(matches!(outcomes[2], Ok(Appended::New(_))), "{:?}", outcomes[2]);
         assert_eq!(outcomes[4], Err(RefusedEntry::LastOwner));
         assert_eq!(outcomes[5], Err(RefusedEntry::UnknownGroup));
+    }
+}
+
+/// Sends a message whose place is this, edits it twice alike, deletes it twice, and edits it again.
+fn changes(target: i64) -> Vec<NewEntry> {
+    vec![
+        message(1, "x", None),
+        edit(1, target, "y"),
+        edit(1, target, "y"),
+        deletion(1, target),
+        deletion(1, target),
+        edit(1, target, "z"),
+    ]
+}
+
+fn assert_changed(outcomes: &[Result<Appended, RefusedEntry>]) {
+    let [sent, edited, again, deleted, gone, refused] = outcomes else {
+        panic!("{outcomes:?}")
+    };
+    assert!(matches!(sent, Ok(Appended::New(_))), "{sent:?}");
+    for (first, second) in [(edited, again), (deleted, gone)] {
+        let Ok(Appended::New(first)) = first else {
+            panic!("{first:?}")
+        };
+        assert_eq!(second, &Ok(Appended::Duplicate(first.clone())));
+    }
+    assert_eq!(refused, &Err(RefusedEntry::NoSuchMessage));
+}
+
+#[tokio::test]
+async fn an_append_is_two_with_changes_limits_and_the_outbox() {
+    let database = TestDatabase::create().await;
+    let direct = PostgresStore::open(options(database.url())).await.unwrap();
+    make_groups(&direct, GROUPS).await;
+    let proxy = Proxy::start(database.url()).await;
+    let mut options = options(proxy.url());
+    (options.writers, options.outbox) = (1, true);
+    let store = PostgresStore::open(options).await.unwrap();
+    append(&store, vec![message(1, "warm", None)]).await;
+    let mut head = 1;
+    for size in [1, 10, 100] {
+        let mut batch: Vec<NewEntry> = (0..size)
+            .flat_map(|index| changes(head + 3 * index + 1))
+            .collect();
+        let sent = batch.len();
+        for id in 2..=GROUPS.min(size + 1) {
+            let mut joining = member(id, 10 * size, Role::Member);
+            if let NewBody::SetMember { limits, .. } = &mut joining.body {
+                *limits = MemberLimits {
+                    per_group: Some(40),
+                    per_user: Some(30),
+                };
+            }
+            batch.push(joining);
+        }
+        let (outcomes, flights) = flights(&proxy, append(&store, batch)).await;
+        assert_eq!(flights, 2, "{size}");
+        outcomes[..sent].chunks(6).for_each(assert_changed);
+        let refused = outcomes[sent..].iter().filter(|outcome| outcome.is_err());
+        assert_eq!(refused.count(), if size == 100 { 19 } else { 0 });
+        head += 3 * size;
+    }
+    let stored = log(&direct, 1).await;
+    let has_content = |entry: &Entry| match &entry.body {
+        EntryBody::Message(message) => message.content.is_some(),
+        EntryBody::MessageEdited { content, .. } => content.is_some(),
+        _ => false,
+    };
+    assert!(has_content(&stored[0]));
+    assert!(!stored[1..].iter().any(has_content), "what was deleted is stored");
+}
+
+#[tokio::test]
+async fn a_page_of_messages_is_two_and_marks_are_one() {
+    let (store, proxy, _database) = warm().await;
+    let batch = (0..300).map(|_| message(2, &"x".repeat(1000), None)).collect();
+    append(&store, batch).await;
+    append(&store, (1..=200).map(|seq| edit(2, seq, "y")).collect()).await;
+    let messages = async |cursor, entries| {
+        let limit = PageLimit {
+            entries,
+            bytes: usize::MAX,
+        };
+        let page = store.messages(group(2), cursor, limit).await;
+        page.unwrap().unwrap().messages.len()
+    };
+    for cursor in [Cursor::Newest, Cursor::After(Seq::ZERO)] {
+        messages(cursor, 1).await;
+        for entries in [1, 127] {
+            let (found, flights) = flights(&proxy, messages(cursor, entries)).await;
+            // The bounds together with the messages, and the end of the transaction.
+            assert_eq!((found, flights), (entries, 2), "{cursor:?}");
+        }
+        let (found, flights) = flights(&proxy, messages(cursor, 300)).await;
+        assert_eq!((found, flights), (300, 4), "{cursor:?}");
+    }
+    let marks = |many: i64| -> Vec<ReadMark> {
+        let mark = |id| ReadMark {
+            group_id: group(id),
+            user_id: user(1),
+            seq: Seq::new(id).unwrap(),
+        };
+        (1..=many).map(mark).collect()
+    };
+    store.advance(marks(1)).await.unwrap();
+    for many in [1, GROUPS] {
+        let (moved, flights) = flights(&proxy, store.advance(marks(many))).await;
+        assert_eq!(moved.unwrap().len(), usize::try_from(many).unwrap());
+        assert_eq!(flights, 1, "{many}");
     }
 }
 

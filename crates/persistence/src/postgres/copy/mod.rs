@@ -94,7 +94,7 @@ impl CopyTarget {
                 let mut lease = pools.readers.lease().await?;
                 let logs: Vec<LogRange> = fragments::all_groups().load(&mut *lease).await?;
                 lease.done();
-                Ok(logs.into_iter().map(LogRange::as_copied).collect())
+                Ok(logs.into_iter().map(LogRange::into_copied).collect())
             })
             .await
     }
@@ -245,18 +245,14 @@ impl CopyTarget {
                 let mut lease = pools.writers.lease().await?;
                 diesel::update(meta::table)
                     .set((
-                        meta::next_group_id.eq(next.group_id),
-                        meta::next_user_id.eq(next.user_id),
+                        meta::next_group_id.eq(next.group),
+                        meta::next_user_id.eq(next.user),
                     ))
                     .execute(&mut *lease)
                     .await?;
-                let message = SetNextMessageId {
-                    next: next.message_id,
-                };
+                let message = SetNextMessageId { next: next.message };
                 message.execute(&mut *lease).await?;
-                SetNextLoginId { next: next.login_id }
-                    .execute(&mut *lease)
-                    .await?;
+                SetNextLoginId { next: next.login }.execute(&mut *lease).await?;
                 lease.done();
                 Ok(())
             })

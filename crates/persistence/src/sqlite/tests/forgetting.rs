@@ -136,7 +136,7 @@ async fn a_long_log_is_trimmed_in_steps() {
         store.append(batch.collect()).await.unwrap();
         // Older than 2 400 s at 2 500 s are those before 100 s.
         let by_age = Retention {
-            age: Some(Duration::from_secs(2400)),
+            age: Some(Duration::from_mins(40)),
             count: None,
         };
         assert_eq!(round(&store, by_age, Timestamp::from_secs(2500)).await, [100]);
