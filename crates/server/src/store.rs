@@ -42,20 +42,16 @@ impl Store {
         match database {
             #[cfg(feature = "sqlite")]
             Database::Sqlite(path) => {
-                let options = SqliteOptions {
-                    outbox,
-                    ..SqliteOptions::new(path)
-                };
+                let mut options = SqliteOptions::new(path);
+                options.outbox = outbox;
                 SqliteStore::open(options).await.map(Self::Sqlite)
             }
             #[cfg(not(feature = "sqlite"))]
             Database::Sqlite(_) => Err(OpenError::NotCompiled),
             #[cfg(feature = "postgres")]
             Database::Postgres(url) => {
-                let options = PostgresOptions {
-                    outbox,
-                    ..PostgresOptions::new(url.clone())
-                };
+                let mut options = PostgresOptions::new(url.clone());
+                options.outbox = outbox;
                 PostgresStore::open(options).await.map(Self::Postgres)
             }
         }
