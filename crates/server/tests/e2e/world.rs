@@ -29,6 +29,11 @@ impl World {
         Self::of(TestServer::start_on(store, &[]).await)
     }
 
+    /// A server with these settings on this store.
+    pub(crate) async fn start_with(store: Store, settings: &[(&str, &str)]) -> Self {
+        Self::of(TestServer::start_on(store, settings).await)
+    }
+
     /// Around this server.
     pub(crate) fn of(server: TestServer) -> Self {
         let minter = minter(&server.secret);
@@ -84,6 +89,27 @@ impl World {
             answer.text(),
             self.server.log()
         );
+    }
+
+    /// A call of the host application.
+    pub(crate) async fn admin(
+        &self,
+        method: &str,
+        path: &str,
+        body: impl Into<Option<Value>>,
+    ) -> HttpResponse {
+        self.call(method, path, &self.admin, body.into()).await
+    }
+
+    /// A call of a user.
+    pub(crate) async fn user(
+        &self,
+        user_id: u64,
+        method: &str,
+        path: &str,
+        body: impl Into<Option<Value>>,
+    ) -> HttpResponse {
+        self.call(method, path, &self.token(user_id), body.into()).await
     }
 
     /// An HTTP call under `/api/v1`.
@@ -157,6 +183,47 @@ pub(crate) async fn succeed(client: &Client, event: &str, payload: Value) -> Val
     let ack = client.emit_with_ack(event, &payload).await.unwrap();
     assert_eq!(ack["success"], true, "{event} {payload}: {ack}");
     ack
+}
+
+/// The answer to a request that may be refused.
+pub(crate) async fn ask(client: &Client, event: &str, payload: Value) -> Value {
+    client.emit_with_ack(event, &payload).await.unwrap()
+}
+
+/// A message that must be sent; gives it.
+pub(crate) async fn send(client: &Client, group_id: u64, content: &str) -> Value {
+    let message = json!({"group_id": group_id, "encrypted_content": content});
+    succeed(client, "send_message", message).await["message"].take()
+}
+
+/// The status and the code of a refusal, which is a problem document; the status alone of anything else.
+pub(crate) fn verdict(answer: &HttpResponse) -> (u16, String) {
+    if answer.status < 400 {
+        return (answer.status, String::new());
+    }
+    assert_eq!(
+        answer.header("Content-Type"),
+        Some("application/problem+json"),
+        "{answer:?}"
+    );
+    let code = answer.json()["code"].as_str().unwrap().to_owned();
+    assert_eq!(
+        answer.status == 401,
+        answer.header("WWW-Authenticate").is_some(),
+        "{answer:?}"
+    );
+    (answer.status, code)
+}
+
+/// The events of this name that came up to the answer of a further request.
+pub(crate) async fn heard(client: &Client, event: &str) -> Vec<Value> {
+    succeed(client, "leave_group", json!({"group_id": 9_000_000})).await;
+    let events = client.events();
+    events
+        .iter()
+        .filter(|one| one.is_event(event))
+        .map(|one| one.payload())
+        .collect()
 }
 
 /// A group's whole log over a socket of a member, each entry at its place.
