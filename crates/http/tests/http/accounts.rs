@@ -6,6 +6,13 @@ use crate::support::{App, Ask, Reply, Setup};
 
 const ALICE: &str = r#"{"username":"Alice","password":"correct horse"}"#;
 
+fn app() -> App {
+    App::with(Setup {
+        accounts: true,
+        ..Setup::default()
+    })
+}
+
 async fn post(app: &App, path: &str, json: &str) -> Reply {
     let ask = Ask::new(&format!("POST /api/v1/auth/{path}")).header("content-type", "application/json");
     app.send(ask.body(json.to_owned())).await
@@ -22,7 +29,7 @@ async fn refresh(app: &App, token: &str) -> Reply {
 
 #[tokio::test]
 async fn an_account_goes_from_its_making_to_its_logout() {
-    let app = App::new();
+    let app = app();
     let made = post(&app, "register", ALICE).await;
     assert_eq!(made.status, 201);
     let body: Value = serde_json::from_str(&made.body).unwrap();
@@ -80,7 +87,7 @@ async fn an_account_goes_from_its_making_to_its_logout() {
 
 #[tokio::test]
 async fn a_refresh_token_alone_is_enough_to_log_out() {
-    let app = App::new();
+    let app = app();
     let made = post(&app, "register", ALICE).await;
     let json = format!(r#"{{"refresh_token":"{}"}}"#, field(&made, "refresh_token"));
     assert_eq!(post(&app, "logout", &json).await.status, 204);
@@ -92,7 +99,7 @@ async fn a_refresh_token_alone_is_enough_to_log_out() {
 
 #[tokio::test]
 async fn names_and_passwords_have_rules() {
-    let app = App::new();
+    let app = app();
     for (json, field) in [
         (r#"{"username":"al","password":"correct horse"}"#, "username"),
         (r#"{"username":"al ice","password":"correct horse"}"#, "username"),
@@ -119,7 +126,7 @@ async fn names_and_passwords_have_rules() {
 
 #[tokio::test]
 async fn attempts_are_limited_by_address_and_name() {
-    let app = App::new();
+    let app = app();
     let mut verdicts = Vec::new();
     for _ in 0..11 {
         let wrong = post(&app, "login", r#"{"username":"alice","password":"wrong"}"#).await;
@@ -138,10 +145,7 @@ async fn attempts_are_limited_by_address_and_name() {
 
 #[tokio::test]
 async fn without_accounts_there_are_no_such_routes() {
-    let app = App::with(Setup {
-        accounts: false,
-        ..Setup::default()
-    });
+    let app = App::new();
     for (path, json) in [
         ("register", ALICE),
         ("login", ALICE),
@@ -150,4 +154,23 @@ async fn without_accounts_there_are_no_such_routes() {
     ] {
         assert_eq!(post(&app, path, json).await.verdict(), "404 not_found", "{path}");
     }
+}
+
+#[tokio::test]
+async fn accounts_give_out_ids_and_names() {
+    let app = app();
+    let made = post(&app, "register", ALICE).await;
+    let id: Value = serde_json::from_str::<Value>(&made.body).unwrap()["user_id"].clone();
+    let named =
+        async |id: &str, json: &'static str| app.ask("admin", &format!("PUT /api/v1/users/{id}"), json).await;
+    let unknown = named("77", r#"{"display_name":"a"}"#).await;
+    assert_eq!(unknown.verdict(), "404 not_found");
+    let taken = named(&id.to_string(), r#"{"display_name":"a","username":"b"}"#).await;
+    assert_eq!(taken.verdict(), "409 conflict");
+    assert_eq!(
+        named(&id.to_string(), r#"{"display_name":"Alice"}"#)
+            .await
+            .verdict(),
+        "200"
+    );
 }

@@ -14,8 +14,8 @@ use sealroom_domain::{
     ClientMessageId, DisplayName, EncryptedContent, GroupId, GroupName, KeyEpoch, Principal, Role, Timestamp,
     UserId,
     ports::{
-        Clock, GroupLog, Groups, Guard, Member, MemberLimits, Memberships, NewBody, NewEntry, NewGroup,
-        ReadMarks, TokenVerifier, Users,
+        Accounts, Clock, GroupLog, Groups, Guard, Member, MemberLimits, Memberships, NewBody, NewEntry,
+        NewGroup, ReadMarks, TokenVerifier, Users,
     },
 };
 use sealroom_engine::{AccountOptions, AccountParts, AccountService, Chat, ChatOptions, Ports};
@@ -72,7 +72,7 @@ impl Default for Setup {
             http: HttpOptions::default(),
             readiness: Arc::new(Ready(true)),
             verifier: None,
-            accounts: true,
+            accounts: false,
         }
     }
 }
@@ -113,7 +113,9 @@ impl App {
             memberships: Arc::new(Faulty::new(memberships, &faults)),
             users: Arc::new(Faulty::new(users, &faults)),
             read_marks: Arc::new(Faulty::new(read_marks, &faults)),
-            accounts: Some(Arc::new(store.clone())),
+            accounts: setup
+                .accounts
+                .then(|| -> Arc<dyn Accounts> { Arc::new(store.clone()) }),
             ..Ports::on(&store, Arc::new(clock.clone()))
         };
         let chat = Chat::start(ports, setup.chat);
