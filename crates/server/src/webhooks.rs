@@ -33,7 +33,7 @@ pub(crate) fn start(
     if post.is_unprotected() {
         tracing::warn!("webhooks are sent without TLS: whoever is on the way can read them");
     }
-    let parts = HookParts {
+    let works_with = HookParts {
         outbox: store.outbox(),
         memberships: ports.memberships,
         presence: chat.clone(),
@@ -45,5 +45,5 @@ pub(crate) fn start(
         events: settings.webhook_events.clone(),
         ..HookOptions::new(secrets.clone())
     };
-    Ok(Some(Hooks::start(parts, options)?))
+    Ok(Some(Hooks::start(works_with, options)?))
 }

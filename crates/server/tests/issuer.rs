@@ -1,5 +1,6 @@
 //! The keys of an outside issuer rotate while clients chat: no connection is lost, and each token works in its time.
 #![expect(
+    clippy::disallowed_methods,
     clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "a failed check ends the test"

@@ -25,8 +25,8 @@ pub(crate) fn routes() -> Routes<Arc<Api>> {
             Words {
                 id: "putUser",
                 does: "Says what a user is called",
-                details: "Admin scope only. Open sockets of the user write under the new name at once; may be repeated.",
-                refuses: &[ErrorCode::Forbidden, ErrorCode::Conflict],
+                details: "Admin scope only. Open sockets of the user write under the new name at once; may be repeated. Where there are built-in accounts, only known users can be named (`not_found`), and no `username` can be set (`conflict`).",
+                refuses: &[ErrorCode::Forbidden, ErrorCode::NotFound, ErrorCode::Conflict],
             },
         )
         .delete(

@@ -120,12 +120,12 @@ impl App {
         };
         let chat = Chat::start(ports, setup.chat);
         let credentials = MemoryCredentials::new(Arc::new(clock.clone()), tokens.clone());
-        let parts = AccountParts {
+        let works_with = AccountParts {
             chat: chat.clone(),
             accounts: Arc::new(store.clone()),
             credentials: Arc::new(credentials),
         };
-        let accounts = AccountService::new(parts, AccountOptions::default());
+        let accounts = AccountService::new(works_with, AccountOptions::default());
         let router = sealroom_http::router(HttpParts {
             chat: chat.clone(),
             verifier: setup
