@@ -238,10 +238,14 @@ impl Value for Retention {
     fn read(key: &'static str, raw: &RawValue, limits: &Limits) -> Result<Self, Refusal> {
         let object = Object::parse(raw.get().as_bytes(), &["age_s", "count"], limits)
             .map_err(|_shape| Refusal::invalid(key))?;
-        let number = |name| fields::limit(key, object.get(name));
+        // As long as a place in a log, and not 0.
+        let number = |name| match fields::seq(key, object.get(name))? {
+            Some(Seq::ZERO) => Err(Refusal::invalid(key)),
+            number => Ok(number.and_then(|number| u64::try_from(number.get()).ok())),
+        };
         Ok(Self {
-            age: number("age_s")?.map(|secs| Duration::from_secs(wide(secs))),
-            count: number("count")?.map(wide),
+            age: number("age_s")?.map(Duration::from_secs),
+            count: number("count")?,
         })
     }
 
@@ -260,10 +264,6 @@ impl Value for Retention {
             )
             .into()
     }
-}
-
-fn wide(number: usize) -> u64 {
-    u64::try_from(number).unwrap_or(u64::MAX)
 }
 
 impl Value for Role {
