@@ -1,6 +1,6 @@
 //! `export` writes what the API shows of a group's log, while the server runs.
 
-#![expect(clippy::unwrap_used, reason = "test code")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "test code")]
 
 #[expect(dead_code, reason = "each test binary uses its part")]
 mod common;
