@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::{
     common::Store,
     reader::Reader,
-    world::{World, number, send, succeed},
+    world::{World, number, send},
 };
 
 on_each_store!(a_drain_tells_the_clients_and_loses_nothing, worker_threads = 2);
@@ -79,7 +79,6 @@ async fn a_drain_tells_the_clients_and_loses_nothing(store: Store) {
     }
     reader.connect().await.unwrap();
     reader.join(100).await.unwrap();
-    succeed(reader.client(), "get_entries", json!({"group_id": 1, "limit": 1})).await;
     reader.absorb();
     assert!(reader.copy.entries == log);
 }
