@@ -66,36 +66,7 @@ async fn a_group_is_made_listed_renamed_and_deleted(store: Store) {
         (&renamed["name"], &renamed["head_seq"]),
         (&json!("Bạn bè"), &json!(3))
     );
-    // What others may not see or do.
-    for (method, route, body) in [
-        ("GET", path.clone(), Value::Null),
-        ("PATCH", path.clone(), json!({"name": "x"})),
-        ("DELETE", path.clone(), Value::Null),
-        ("GET", format!("{path}/members"), Value::Null),
-        ("PUT", format!("{path}/members/9"), json!({})),
-        ("DELETE", format!("{path}/members/1"), Value::Null),
-        ("GET", format!("{path}/messages"), Value::Null),
-        ("GET", format!("{path}/entries"), Value::Null),
-        (
-            "POST",
-            format!("{path}/messages"),
-            json!({"encrypted_content": "x"}),
-        ),
-    ] {
-        let body = Some(body).filter(|body| !body.is_null());
-        let answer = world.user(9, method, &route, body.clone()).await;
-        assert_eq!(verdict(&answer), refused(403, "not_a_member"), "{method} {route}");
-        // The same for a group that there is not, but for whoever may see all.
-        let absent = route.replace(&path, "/groups/4711");
-        let answer = world.user(9, method, &absent, body.clone()).await;
-        assert_eq!(
-            verdict(&answer),
-            refused(403, "not_a_member"),
-            "{method} {absent}"
-        );
-        let answer = world.admin(method, &absent, body).await;
-        assert_eq!(verdict(&answer), refused(404, "not_found"), "{method} {absent}");
-    }
+    outsiders_see_and_do_nothing(&world, &path).await;
     for body in [
         json!({}),
         json!({"name": ""}),
@@ -115,7 +86,10 @@ async fn a_group_is_made_listed_renamed_and_deleted(store: Store) {
     assert_eq!(world.user(1, "DELETE", &path, None).await.status, 204);
     let told = json!({"group_id": group_id, "reason": "group_deleted"});
     for client in [&joined, &elsewhere] {
-        assert_eq!(heard(client, "removed_from_group").await, [told.clone()]);
+        assert_eq!(
+            heard(client, "removed_from_group").await,
+            std::slice::from_ref(&told)
+        );
         for event in ["join_group", "get_entries", "send_message"] {
             let request = json!({"group_id": group_id, "encrypted_content": "x"});
             assert_eq!(
@@ -135,6 +109,38 @@ async fn a_group_is_made_listed_renamed_and_deleted(store: Store) {
         verdict(&world.admin("GET", &path, None).await),
         refused(404, "not_found")
     );
+}
+
+async fn outsiders_see_and_do_nothing(world: &World, path: &str) {
+    for (method, route, body) in [
+        ("GET", path.to_owned(), Value::Null),
+        ("PATCH", path.to_owned(), json!({"name": "x"})),
+        ("DELETE", path.to_owned(), Value::Null),
+        ("GET", format!("{path}/members"), Value::Null),
+        ("PUT", format!("{path}/members/9"), json!({})),
+        ("DELETE", format!("{path}/members/1"), Value::Null),
+        ("GET", format!("{path}/messages"), Value::Null),
+        ("GET", format!("{path}/entries"), Value::Null),
+        (
+            "POST",
+            format!("{path}/messages"),
+            json!({"encrypted_content": "x"}),
+        ),
+    ] {
+        let body = Some(body).filter(|body| !body.is_null());
+        let answer = world.user(9, method, &route, body.clone()).await;
+        assert_eq!(verdict(&answer), refused(403, "not_a_member"), "{method} {route}");
+        // The same for a group that there is not, but for whoever may see all.
+        let absent = route.replace(path, "/groups/4711");
+        let answer = world.user(9, method, &absent, body.clone()).await;
+        assert_eq!(
+            verdict(&answer),
+            refused(403, "not_a_member"),
+            "{method} {absent}"
+        );
+        let answer = world.admin(method, &absent, body).await;
+        assert_eq!(verdict(&answer), refused(404, "not_found"), "{method} {absent}");
+    }
 }
 
 on_each_store!(roles_decide_who_changes_whom_and_an_owner_always_stays);

@@ -1,5 +1,6 @@
 //! What an unchanged client of the guide sends and gets, byte by byte.
 
+use sealroom_testkit::client::RawClient;
 use serde_json::{Value, json};
 
 use crate::{
@@ -7,7 +8,6 @@ use crate::{
     raw::{connected, next_packet},
     world::World,
 };
-use sealroom_testkit::client::RawClient;
 
 /// The JSON behind a packet's head, which must be this.
 fn behind<'a>(packet: &'a str, head: &str) -> &'a str {

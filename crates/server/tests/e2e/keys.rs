@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
+    task::JoinSet,
     time::{Instant, sleep},
 };
 
@@ -204,6 +205,8 @@ async fn users_are_made_known_by_the_host_where_tokens_do_not(store: Store) {
 struct Issuer {
     addr: SocketAddr,
     published: Arc<Mutex<Value>>,
+    /// Ends with the issuer.
+    _tasks: JoinSet<()>,
 }
 
 impl Issuer {
@@ -211,21 +214,22 @@ impl Issuer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let published = Arc::new(Mutex::new(json!({"keys": keys})));
-        let issuer = Self {
-            addr,
-            published: published.clone(),
-        };
-        tokio::spawn(async move {
+        let (mut tasks, to_publish) = (JoinSet::new(), published.clone());
+        tasks.spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
                 let mut request = [0; 4096];
                 let _ = stream.read(&mut request).await;
-                let body = published.lock().to_string();
+                let body = to_publish.lock().to_string();
                 let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n";
                 let answer = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
                 let _ = stream.write_all(answer.as_bytes()).await;
             }
         });
-        issuer
+        Self {
+            addr,
+            published,
+            _tasks: tasks,
+        }
     }
 
     fn publish(&self, keys: &[Value]) {

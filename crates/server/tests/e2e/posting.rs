@@ -46,7 +46,7 @@ async fn a_posted_message_reaches_the_sockets_once(store: Store) {
     let ack = succeed(&own, "send_message", draft_on_socket).await;
     assert_eq!((&ack["duplicate"], &ack["message"]), (&json!(true), message));
     for client in [&own, &other] {
-        assert_eq!(heard(client, "new_message").await, [message.clone()]);
+        assert_eq!(heard(client, "new_message").await, std::slice::from_ref(message));
     }
     for other in [
         json!({"encrypted_content": "other", "key_epoch": 3}),

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sealroom_testkit::client::{Client, Kind, http};
+use sealroom_testkit::client::{Client, Kind, Received, http};
 use serde_json::{Value, json};
 
 use crate::{
@@ -84,7 +84,7 @@ async fn a_socket_that_asks_too_much_is_refused_and_at_last_closed(store: Store)
         flood.emit("nothing", json!({}));
     }
     flood.wait_closed().await.unwrap();
-    let kinds: Vec<_> = flood.received().iter().map(|one| one.kind()).collect();
+    let kinds: Vec<_> = flood.received().iter().map(Received::kind).collect();
     assert!(!kinds.contains(&Kind::Disconnect), "it may come back");
     // Sends are counted by their own rate.
     for _ in 0..20 {
@@ -159,9 +159,9 @@ async fn handshake(world: &World, address: &str) -> (u16, Option<String>) {
 on_each_store!(an_address_opens_so_many_sessions_and_no_more);
 async fn an_address_opens_so_many_sessions_and_no_more(store: Store) {
     let rate = ("SEALROOM_LIMIT_HANDSHAKES_PER_ADDRESS", "1:5");
-    let proxies = ("SEALROOM_TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8");
+    let believed = ("SEALROOM_TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8");
     let direct = World::start_with(store, &[rate]).await;
-    let proxied = World::start_with(store, &[rate, proxies]).await;
+    let proxied = World::start_with(store, &[rate, believed]).await;
     // Nobody is believed: whatever is said, it is one address.
     let begin = Instant::now();
     let mut opened = 0;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sealroom_testkit::client::{Client, Kind};
+use sealroom_testkit::client::{Client, Kind, Received};
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -17,7 +17,7 @@ pub(crate) async fn sent_away(client: &Client) {
     let begin = Instant::now();
     client.wait_closed().await.unwrap();
     assert!(begin.elapsed() < Duration::from_secs(1), "{:?}", begin.elapsed());
-    let kinds: Vec<_> = client.received().iter().map(|one| one.kind()).collect();
+    let kinds: Vec<_> = client.received().iter().map(Received::kind).collect();
     assert_eq!(kinds.last_chunk(), Some(&[Kind::Disconnect, Kind::Closed]));
 }
 

@@ -1,7 +1,5 @@
 //! Issuers of tokens of every algorithm, with any claims.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
 use aws_lc_rs::{
     encoding::AsDer,
     hmac,
@@ -13,6 +11,8 @@ use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
+use sealroom_domain::ports::Clock as _;
+use sealroom_server::clock::SystemClock;
 use serde_json::{Value, json};
 
 /// The key of an issuer.
@@ -109,10 +109,7 @@ impl Signer {
 
 /// The time of a claim, so many seconds from now.
 pub(crate) fn in_seconds(seconds: i64) -> i64 {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or(Duration::ZERO);
-    i64::try_from(now.as_secs()).unwrap() + seconds
+    SystemClock.now().as_micros().div_euclid(1_000_000) + seconds
 }
 
 /// Good claims of a user.

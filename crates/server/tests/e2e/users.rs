@@ -1,5 +1,6 @@
 //! What users are called.
 
+use sealroom_testkit::client::Client;
 use serde_json::{Value, json};
 
 use crate::{
@@ -7,7 +8,6 @@ use crate::{
     signer::{Signer, claims},
     world::{World, heard, send, verdict},
 };
-use sealroom_testkit::client::Client;
 
 on_each_store!(messages_bear_the_name_that_the_host_said_else_the_tokens);
 async fn messages_bear_the_name_that_the_host_said_else_the_tokens(store: Store) {
@@ -46,13 +46,13 @@ async fn messages_bear_the_name_that_the_host_said_else_the_tokens(store: Store)
         Some(json!({"encrypted_content": "d"})),
     );
     assert_eq!(posted.await.json()["message"]["sender_name"], "Nguyễn Văn A");
-    let names: Vec<_> = heard(&listener, "new_message").await;
-    let names: Vec<_> = names
+    let messages = heard(&listener, "new_message").await;
+    let senders: Vec<_> = messages
         .iter()
         .map(|message| message["sender_name"].as_str().unwrap())
         .collect();
     assert_eq!(
-        names,
+        senders,
         [
             "Unknown",
             "From The Token",
