@@ -44,8 +44,14 @@ const NO_TEXT: [&str; 8] = [
 /// A good request with one key more, or another value for a key.
 fn with(event: &str, key: &str, value: &str) -> String {
     let mut keys = vec![("group_id", "1")];
-    if event == "send_message" {
+    if ["send_message", "edit_message"].contains(&event) {
         keys.push(("encrypted_content", "\"x\""));
+    }
+    if ["edit_message", "delete_message", "mark_read"].contains(&event) {
+        keys.push(("seq", "1"));
+    }
+    if event == "typing" {
+        keys.push(("is_typing", "true"));
     }
     keys.retain(|(other, _)| *other != key);
     keys.push((key, value));
@@ -75,6 +81,10 @@ async fn values_of_the_wrong_kind_are_refused_with_their_key(store: Store) {
         ("get_entries", "before_seq"),
         ("get_entries", "limit"),
         ("send_message", "key_epoch"),
+        ("edit_message", "key_epoch"),
+        ("edit_message", "seq"),
+        ("delete_message", "seq"),
+        ("mark_read", "seq"),
     ];
     for (event, key) in integers {
         for value in NO_ID {
@@ -94,6 +104,7 @@ async fn values_of_the_wrong_kind_are_refused_with_their_key(store: Store) {
         ("join_group", "log_id"),
         ("send_message", "client_message_id"),
         ("send_message", "encrypted_content"),
+        ("edit_message", "encrypted_content"),
     ];
     let [long, not_ascii, control] = [
         format!("\"{}\"", "x".repeat(65)),
@@ -189,7 +200,9 @@ async fn an_outsider_hears_the_same_as_for_a_group_that_does_not_exist(store: St
     for event in EVENTS {
         let mut answers = Vec::new();
         for group_id in [5, 6] {
-            let request = json!({"group_id": group_id, "encrypted_content": "x", "after_seq": 0});
+            let request = json!({
+                "group_id": group_id, "encrypted_content": "x", "after_seq": 0, "seq": 1, "is_typing": true,
+            });
             let request = outsider.request(event, request);
             let id = request.id();
             let frame = request.received().await.unwrap().frame().to_owned();

@@ -6,7 +6,7 @@ use sealroom_auth::{ClaimRules, Grant, Minter, MinterOptions, Secret, SigningKey
 use sealroom_domain::UserId;
 use sealroom_server::clock::SystemClock;
 use sealroom_testkit::client::{
-    Client,
+    Client, Received,
     http::{self, HttpResponse},
 };
 use serde_json::{Value, json};
@@ -222,7 +222,7 @@ pub(crate) async fn heard(client: &Client, event: &str) -> Vec<Value> {
     events
         .iter()
         .filter(|one| one.is_event(event))
-        .map(|one| one.payload())
+        .map(Received::payload)
         .collect()
 }
 

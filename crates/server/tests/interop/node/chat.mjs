@@ -7,6 +7,9 @@ import { io } from "socket.io-client";
 /** How long an answer or a delivery may take, in milliseconds. */
 const PATIENCE = 5_000;
 
+/** What a client may hear of a group besides messages. */
+const OTHERS = ["message_edited", "message_deleted", "read", "typing"];
+
 const TRANSPORTS = {
   websocket: ["websocket"],
   polling: ["polling"],
@@ -92,6 +95,8 @@ export class Chat {
   inbox = [];
   /** Every `request_error`. */
   errors = [];
+  /** Everything else that is told, as pairs of the event and its object, in the order of arrival. */
+  told = [];
 
   constructor(options) {
     this.socket = newSocket(options);
@@ -100,6 +105,7 @@ export class Chat {
       this.inbox.push(values[0]);
     });
     this.socket.on("request_error", (error) => this.errors.push(error));
+    for (const event of OTHERS) this.socket.on(event, (object) => this.told.push([event, object]));
   }
 
   /** Connects as mobile clients do: the token in `auth`, and once more in a header. */
@@ -155,6 +161,13 @@ export class Chat {
   async receive(seq) {
     await until(`message ${seq} arrives`, () => this.inbox.some((message) => message.seq === seq));
     return this.inbox.find((message) => message.seq === seq);
+  }
+
+  /** Waits for the next of these events after the first `before` ones. */
+  async hear(event, before = 0) {
+    const found = () => this.told.slice(before).find(([name]) => name === event);
+    await until(`${event} arrives`, () => found() !== undefined);
+    return found()[1];
   }
 
   close() {

@@ -28,6 +28,7 @@ setTimeout(() => {
 let a, b, c;
 let log_id;
 let first;
+let edited;
 
 /** Sends text and waits until everybody who listens has it. */
 async function say(from, text, listeners) {
@@ -232,6 +233,58 @@ await check("another log cannot be recovered from", async () => {
 await check("everybody has every message once and in the same order", async () => {
   const expected = range(first.seq, a.inbox.length);
   for (const user of [a, b, c]) assert.deepEqual(seqs(user.inbox), expected);
+});
+
+await check("an edit is an entry that everybody gets", async () => {
+  const message = await say(a, "before", [b, c]);
+  const encrypted_content = encrypt("after");
+  const edit = { group_id: GROUP, seq: message.seq, encrypted_content };
+  const { entry } = await a.succeed("edit_message", edit);
+  const { type, ...event } = entry;
+  assert.equal(type, "message_edited");
+  assert.deepEqual([event.seq, event.target_seq, event.actor_id], [message.seq + 1, message.seq, 10]);
+  for (const user of [a, b, c]) assertSameJson(await user.hear("message_edited"), event);
+  assert.equal(decrypt((await b.hear("message_edited")).encrypted_content), "after");
+  assert.equal((await b.call("edit_message", edit)).code, "forbidden");
+  assert.equal((await b.call("delete_message", edit)).code, "forbidden");
+  edited = message;
+});
+
+await check("a deletion leaves a place without content", async () => {
+  const { entry } = await a.succeed("delete_message", { group_id: GROUP, seq: edited.seq });
+  const { type, ...event } = entry;
+  assert.equal(type, "message_deleted");
+  for (const user of [a, b, c]) assertSameJson(await user.hear("message_deleted"), event);
+  const page = await c.succeed("get_entries", { group_id: GROUP, after_seq: edited.seq - 1 });
+  assert.deepEqual(seqs(page.entries), range(edited.seq, 3));
+  for (const gone of page.entries.slice(0, 2)) {
+    assert.deepEqual([gone.encrypted_content, gone.deleted], [null, true]);
+  }
+});
+
+await check("a read mark is told to the others", async () => {
+  const before = c.told.length;
+  const ack = await b.succeed("mark_read", { group_id: GROUP, seq: edited.seq });
+  assert.deepEqual([ack.read_seq, ack.unread], [edited.seq, 2]);
+  assertSameJson(await c.hear("read", before), { group_id: GROUP, user_id: 11, read_seq: edited.seq });
+});
+
+await check("typing is told to the others, and not to whoever types", async () => {
+  for (const is_typing of [true, false]) {
+    const before = c.told.length;
+    await a.succeed("typing", { group_id: GROUP, is_typing });
+    assertSameJson(await c.hear("typing", before), { group_id: GROUP, user_id: 10, is_typing });
+  }
+  assert.ok(!a.told.some(([event]) => event === "typing"));
+});
+
+await check("a token is refreshed on the open socket", async () => {
+  const ack = await a.succeed("refresh_token", { token: token[10] });
+  assert.ok(Date.parse(ack.expires_at) > Date.now(), ack.expires_at);
+  for (const other of [token[11], "not.a.token"]) {
+    assert.equal((await a.call("refresh_token", { token: other })).code, "token_invalid");
+  }
+  assert.equal((await say(a, "still here", [b, c])).sender_id, 10);
 });
 
 await check("who has left hears nothing more", async () => {

@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable
 import socketio
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+# What a client may hear of a group besides messages.
+OTHERS = ("message_edited", "message_deleted", "read", "typing")
 # How long an answer or a delivery may take, in seconds.
 PATIENCE = 5
 
@@ -66,10 +68,14 @@ class Chat:
         self.inbox: list[dict] = []
         # Every `request_error`.
         self.errors: list[dict] = []
+        # Everything else that is told, as pairs of the event and its object, in the order of arrival.
+        self.told: list[tuple[str, dict]] = []
         self.refused: list[object] = []
         self.sio = socketio.AsyncClient(reconnection=False)
         self.sio.on("new_message", self.inbox.append)
         self.sio.on("request_error", self.errors.append)
+        for event in OTHERS:
+            self.sio.on(event, lambda told, event=event: self.told.append((event, told)))
         self.sio.on("connect_error", self.refused.append)
 
     @staticmethod
@@ -114,6 +120,15 @@ class Chat:
         """Waits for the message with this `seq`."""
         await until(f"message {seq} arrives", lambda: any(found["seq"] == seq for found in self.inbox))
         return next(found for found in self.inbox if found["seq"] == seq)
+
+    async def hear(self, event: str, before: int = 0) -> dict:
+        """Waits for the next of these events after the first `before` ones."""
+
+        def found() -> list[dict]:
+            return [told for name, told in self.told[before:] if name == event]
+
+        await until(f"{event} arrives", lambda: bool(found()))
+        return found()[0]
 
     async def close(self) -> None:
         await self.sio.disconnect()

@@ -202,6 +202,51 @@ class Scenario:
         for user in self.users:
             equal(seqs(user.inbox), list(range(first, first + len(self.a.inbox))))
 
+    async def an_edit_is_an_entry_that_everybody_gets(self) -> None:
+        self.edited = await say(self.a, "before", [self.b, self.c])
+        edit = {"group_id": GROUP, "seq": self.edited["seq"], "encrypted_content": encrypt("after")}
+        entry = (await self.a.succeed("edit_message", edit))["entry"]
+        equal(entry.pop("type"), "message_edited")
+        seq = self.edited["seq"]
+        equal((entry["seq"], entry["target_seq"], entry["actor_id"]), (seq + 1, seq, 10))
+        for user in self.users:
+            same_json(await user.hear("message_edited"), entry)
+        equal(decrypt(entry["encrypted_content"]), "after")
+        for event in ("edit_message", "delete_message"):
+            equal((await self.b.call(event, edit))["code"], "forbidden")
+
+    async def a_deletion_leaves_a_place_without_content(self) -> None:
+        seq = self.edited["seq"]
+        entry = (await self.a.succeed("delete_message", {"group_id": GROUP, "seq": seq}))["entry"]
+        equal(entry.pop("type"), "message_deleted")
+        for user in self.users:
+            same_json(await user.hear("message_deleted"), entry)
+        page = await self.c.succeed("get_entries", {"group_id": GROUP, "after_seq": seq - 1})
+        equal(seqs(page["entries"]), [seq, seq + 1, seq + 2])
+        for gone in page["entries"][:2]:
+            equal((gone["encrypted_content"], gone["deleted"]), (None, True))
+
+    async def a_read_mark_is_told_to_the_others(self) -> None:
+        seq, before = self.edited["seq"], len(self.c.told)
+        ack = await self.b.succeed("mark_read", {"group_id": GROUP, "seq": seq})
+        equal((ack["read_seq"], ack["unread"]), (seq, 2))
+        same_json(await self.c.hear("read", before), {"group_id": GROUP, "user_id": 11, "read_seq": seq})
+
+    async def typing_is_told_to_the_others(self) -> None:
+        for is_typing in (True, False):
+            before = len(self.c.told)
+            await self.a.succeed("typing", {"group_id": GROUP, "is_typing": is_typing})
+            told = {"group_id": GROUP, "user_id": 10, "is_typing": is_typing}
+            same_json(await self.c.hear("typing", before), told)
+        equal([event for event, _ in self.a.told if event == "typing"], [])
+
+    async def a_token_is_refreshed_on_the_open_socket(self) -> None:
+        ack = await self.a.succeed("refresh_token", {"token": TOKENS[10]})
+        equal(datetime.fromisoformat(ack["expires_at"]) > datetime.now(UTC), True, ack["expires_at"])
+        for other in (TOKENS[11], "not.a.token"):
+            equal((await self.a.call("refresh_token", {"token": other}))["code"], "token_invalid")
+        equal((await say(self.a, "still here", [self.b, self.c]))["sender_id"], 10)
+
     async def who_has_left_hears_nothing_more(self) -> None:
         heard = len(self.b.inbox)
         ack = await self.b.succeed("leave_group", {"group_id": GROUP})
@@ -232,6 +277,11 @@ async def main() -> None:
         scenario.the_authorization_header_alone_is_enough,
         scenario.after_a_reconnect_exactly_the_missed_entries_come,
         scenario.everybody_has_every_message_once_and_in_the_same_order,
+        scenario.an_edit_is_an_entry_that_everybody_gets,
+        scenario.a_deletion_leaves_a_place_without_content,
+        scenario.a_read_mark_is_told_to_the_others,
+        scenario.typing_is_told_to_the_others,
+        scenario.a_token_is_refreshed_on_the_open_socket,
         scenario.who_has_left_hears_nothing_more,
     ]
     # A refused polling client may not get its farewell out; then it waits until the server gives up, 10 s each time.
