@@ -166,22 +166,28 @@ impl TestServer {
 
     /// A token of a user, minted by `sealroom-server token` with this server's settings.
     pub(crate) fn mint(&self, user_id: u64, name: Option<&str>, scope: Option<&str>) -> String {
-        let mut command = command(&self.settings);
-        command.args(["token", "--user-id", &user_id.to_string()]);
+        let user_id = user_id.to_string();
+        let mut args = vec!["token", "--user-id", &user_id];
         for (flag, value) in [("--name", name), ("--scope", scope)] {
             if let Some(value) = value {
-                command.args([flag, value]);
+                args.extend([flag, value]);
             }
         }
-        let output = command
+        self.run(&args).trim().to_owned()
+    }
+
+    /// What another command of the program says with this server's settings. It must succeed.
+    pub(crate) fn run(&self, args: &[&str]) -> String {
+        let output = command(&self.settings)
+            .args(args)
             .output()
-            .unwrap_or_else(|error| panic!("no token: {error}"));
+            .unwrap_or_else(|error| panic!("{args:?} does not start: {error}"));
         assert!(
             output.status.success(),
-            "no token: {}",
+            "{args:?}: {}",
             String::from_utf8_lossy(&output.stderr)
         );
-        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// The program, to be asked for something with this server's settings.

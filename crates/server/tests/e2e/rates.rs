@@ -256,3 +256,37 @@ async fn stalls(store: Store, settings: &[(&str, &str)]) {
         150
     );
 }
+
+on_each_store!(an_address_has_so_many_connections_and_no_more);
+async fn an_address_has_so_many_connections_and_no_more(store: Store) {
+    let settings = [
+        ("SEALROOM_LIMIT_CONNECTIONS_PER_ADDRESS", "3"),
+        ("SEALROOM_LIMIT_CONNECTIONS", "100"),
+    ];
+    let world = World::start_with(store, &settings).await;
+    world.group(1, [1]).await;
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        clients.push(world.socket(1).await);
+    }
+    let fourth = Client::connect(world.addr(), &world.token(1)).await.unwrap_err();
+    assert!(!fourth.refused && fourth.status.is_none(), "{fourth}");
+    assert!(
+        http::request(world.addr(), "GET", "/healthz", None, None)
+            .await
+            .is_err()
+    );
+    // One that goes makes room.
+    clients.pop().unwrap().disconnect().await.unwrap();
+    let begin = Instant::now();
+    while Client::connect(world.addr(), &world.token(1)).await.is_err() {
+        assert!(
+            begin.elapsed() < Duration::from_secs(5),
+            "its place is not given back"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    for client in &clients {
+        succeed(client, "get_entries", json!({"group_id": 1})).await;
+    }
+}

@@ -1,0 +1,94 @@
+//! What is there besides the API, and what is never said.
+
+use sealroom_testkit::client::{Client, http};
+use serde_json::json;
+
+use crate::{
+    common::Store,
+    world::{World, ask, send, succeed},
+};
+
+on_each_store!(probes_pages_and_refusals_of_the_transport_are_where_they_are_said_to_be);
+async fn probes_pages_and_refusals_of_the_transport_are_where_they_are_said_to_be(store: Store) {
+    let world = World::start_on(store).await;
+    let get = async |path: &str| {
+        http::request(world.addr(), "GET", path, None, None)
+            .await
+            .unwrap()
+    };
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(get(path).await.status, 200, "{path}");
+    }
+    for path in ["/", "/docs"] {
+        let page = get(path).await;
+        let is_html = page
+            .header("Content-Type")
+            .is_some_and(|kind| kind.starts_with("text/html"));
+        assert!(page.status == 200 && is_html, "{path}: {page:?}");
+    }
+    let openapi = get("/openapi.json").await.json();
+    assert!(openapi["openapi"].as_str().unwrap().starts_with("3.1."));
+    for path in ["/api/v1/nothing", "/api/v1/groups/x/y/z"] {
+        let nothing = get(path).await;
+        assert_eq!(
+            (nothing.status, &nothing.json()["code"]),
+            (404, &json!("not_found")),
+            "{path}"
+        );
+    }
+    for query in [
+        "",
+        "?EIO=3&transport=polling",
+        "?transport=polling",
+        "?EIO=4",
+        "?EIO=4&transport=carrier-pigeon",
+        "?EIO=4&transport=polling&sid=unknown",
+        "?EIO=4&transport=websocket",
+    ] {
+        let refused = get(&format!("/socket.io/{query}")).await;
+        assert_eq!(refused.status, 400, "{query}: {}", refused.text());
+    }
+}
+
+on_each_store!(nothing_that_is_secret_is_logged);
+async fn nothing_that_is_secret_is_logged(store: Store) {
+    let log = ("SEALROOM_LOG", "debug");
+    let world = World::start_with(store, &[log]).await;
+    world.group(1, [1, 2]).await;
+    let token = world.token(1);
+    let client = Client::builder(world.addr())
+        .token(&token)
+        .header("Authorization", &format!("Bearer {token}"))
+        .connect()
+        .await
+        .unwrap();
+    let seq = send(&client, 1, "secret-content-1").await["seq"].take();
+    let edit = json!({"group_id": 1, "seq": seq, "encrypted_content": "secret-content-2"});
+    succeed(&client, "edit_message", edit).await;
+    let body = json!({"encrypted_content": "secret-content-3"});
+    assert_eq!(
+        world.user(1, "POST", "/groups/1/messages", body).await.status,
+        201
+    );
+    let bad = json!({"group_id": 1, "encrypted_content": ["secret-content-4"]});
+    assert_eq!(ask(&client, "send_message", bad).await["code"], "invalid_data");
+    let renewed = world.token(1);
+    succeed(&client, "refresh_token", json!({"token": renewed})).await;
+    let forged = format!("{token}forged");
+    assert_eq!(
+        ask(&client, "refresh_token", json!({"token": forged})).await["code"],
+        "token_invalid"
+    );
+    let _refused = Client::connect(world.addr(), &forged).await.unwrap_err();
+    let log = world.server.log();
+    let signature = |token: &str| token.rsplit('.').next().unwrap().to_owned();
+    for secret in [
+        "secret-content",
+        &signature(&token),
+        &signature(&renewed),
+        &world.server.secret,
+    ] {
+        assert!(!log.contains(secret), "{secret} is in the log:\n{log}");
+    }
+    assert!(log.contains("DEBUG"), "nothing was logged: {log}");
+}
