@@ -30,10 +30,10 @@ const EXCLUDED: &str = "positive_data_acceptance";
 
 /// What refuses a request that does not fit its schema: besides what it takes for such an answer, 413 for a content that is
 /// too long.
-const CONFIG: &str = r#"
+const CONFIG: &str = r"
 [checks]
 negative_data_rejection.expected-statuses = [400, 401, 403, 404, 405, 409, 413, 415, 429]
-"#;
+";
 
 #[test]
 fn a_user_hears_what_the_document_says() {

@@ -29,7 +29,7 @@ use serde_json::{Value, json};
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const GROUPS: i64 = 3;
 const MESSAGES: i64 = 20;
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The receiver's program, and the lines that it prints.
 struct Host {
