@@ -28,6 +28,7 @@ const LAST_WORK: Duration = Duration::from_secs(1);
 
 /// How long the last traces may take to be sent, where there is time for it.
 const LAST_TRACES: Duration = Duration::from_secs(2);
+
 /// From the signal to the end of the process; a margin of half a second is left.
 const GONE_WITHIN: Duration = Duration::from_millis(14_500);
 
@@ -64,7 +65,9 @@ impl Traces {
     }
 
     #[cfg(not(feature = "otel"))]
-    fn end(self, _patience: Duration) {}
+    fn end(self, _patience: Duration) {
+        let Self {} = self;
+    }
 }
 
 /// A runtime as every subcommand uses it.
