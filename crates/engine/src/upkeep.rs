@@ -49,9 +49,23 @@ impl Caretaker {
     }
 
     async fn round(&self) -> Result<(), StoreError> {
+        // Each for itself: one that fails comes again in the next round and holds nothing else up.
+        let erased = self.finish_erasures().await;
+        self.trim().await?;
+        erased
+    }
+
+    async fn finish_erasures(&self) -> Result<(), StoreError> {
+        let mut finished = Ok(());
         for user_id in unwinding(self.upkeep.unfinished_erasures()).await? {
-            self.erase_content(user_id).await?;
+            if let Err(error) = self.erase_content(user_id).await {
+                finished = Err(error);
+            }
         }
+        finished
+    }
+
+    async fn trim(&self) -> Result<(), StoreError> {
         let mut after = None;
         loop {
             let now = self.clock.now();

@@ -39,6 +39,23 @@ struct Sessions {
     taken_back: Vec<TakenBack>,
 }
 
+impl Sessions {
+    /// Of several moments only the latest, whose tokens are all of them: they do not add up.
+    fn remember(&mut self, what: TakenBack) {
+        let is_within = |known: &TakenBack| match (*known, what) {
+            (TakenBack::UpTo(known), TakenBack::UpTo(moment)) => known >= moment,
+            (known, what) => known == what,
+        };
+        if !self.taken_back.iter().any(is_within) {
+            if let TakenBack::UpTo(_) = what {
+                self.taken_back
+                    .retain(|known| !matches!(known, TakenBack::UpTo(_)));
+            }
+            self.taken_back.push(what);
+        }
+    }
+}
+
 /// Tokens that were taken back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TakenBack {
@@ -109,9 +126,7 @@ impl UsersOnline {
         let Some(user) = self.user(user_id) else { return };
         let open = {
             let mut sessions = user.sessions.lock();
-            if !sessions.taken_back.contains(&what) {
-                sessions.taken_back.push(what);
-            }
+            sessions.remember(what);
             sessions.open.clone()
         };
         for session in open.iter().filter_map(Weak::upgrade) {

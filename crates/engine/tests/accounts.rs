@@ -8,7 +8,7 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use common::{ADMIN, Seen, World};
 use sealroom_domain::{ErrorCode, Extra, Principal, Refusal, ports::TokenVerifier};
-use sealroom_engine::{AccountOptions, AccountParts, AccountService, ChatOptions, LoggedIn, Registration};
+use sealroom_engine::{AccountOptions, AccountParts, AccountService, LoggedIn, Registration};
 use sealroom_testkit::memory::{MemoryCredentials, MemoryVerifier};
 
 const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
@@ -23,7 +23,7 @@ struct Accounts {
 
 impl Accounts {
     fn new() -> Self {
-        let world = World::new(1, ChatOptions::default());
+        let world = World::with_accounts();
         let verifier = MemoryVerifier::new(world.clock.clone());
         let credentials = MemoryCredentials::new(world.clock.clone(), verifier.clone());
         let parts = AccountParts {
@@ -98,25 +98,25 @@ async fn an_account_logs_in_with_its_name_and_password_alone() {
 async fn a_refresh_token_is_spent_once_and_its_reuse_ends_the_login() {
     let accounts = Accounts::new();
     let first = accounts.register("alice").await.unwrap();
-    let second = accounts.service.refresh(&first.refresh_token).await.unwrap();
+    let second = accounts.service.refresh(&first.refresh_token, HERE).await.unwrap();
     let principal = accounts.principal(&second).await;
     assert_eq!(principal.login_id, accounts.principal(&first).await.login_id);
     let socket = accounts.world.socket_of(principal.clone()).await.unwrap();
     let other = accounts.service.login("alice", PASSWORD, HERE).await.unwrap();
 
     assert_eq!(
-        code(accounts.service.refresh("made up").await),
+        code(accounts.service.refresh("made up", HERE).await),
         ErrorCode::TokenInvalid
     );
     assert!(accounts.world.chat.me(&principal).await.is_ok());
-    let spent = accounts.service.refresh(&first.refresh_token).await;
+    let spent = accounts.service.refresh(&first.refresh_token, HERE).await;
     assert_eq!(code(spent), ErrorCode::TokenRevoked);
     assert_eq!(socket.recorder.all(), [Seen::Revoked]);
     let refused = accounts.world.chat.me(&principal).await;
     assert_eq!(refused.unwrap_err().code, ErrorCode::TokenRevoked);
     // Neither goes on; another login of the same user does.
-    assert!(accounts.service.refresh(&second.refresh_token).await.is_err());
-    accounts.service.refresh(&other.refresh_token).await.unwrap();
+    assert!(accounts.service.refresh(&second.refresh_token, HERE).await.is_err());
+    accounts.service.refresh(&other.refresh_token, HERE).await.unwrap();
 }
 
 #[tokio::test]
@@ -125,7 +125,7 @@ async fn a_refresh_token_ends_with_its_time() {
     let first = accounts.register("alice").await.unwrap();
     accounts.world.clock.advance(Duration::from_hours(30 * 24));
     assert_eq!(
-        code(accounts.service.refresh(&first.refresh_token).await),
+        code(accounts.service.refresh(&first.refresh_token, HERE).await),
         ErrorCode::TokenInvalid
     );
 }
@@ -143,14 +143,14 @@ async fn a_login_ends_with_its_sockets_and_no_others() {
     }
     let logout = accounts.principal(&one).await;
     accounts.service.logout(&logout).await.unwrap();
-    accounts.service.logout_with(&two.refresh_token).await.unwrap();
+    accounts.service.logout_with(&two.refresh_token, HERE).await.unwrap();
     let told: Vec<_> = sockets.iter().map(|socket| socket.recorder.all().len()).collect();
     assert_eq!(told, [1, 1, 0]);
     for (login, goes_on) in [(&one, false), (&two, false), (&three, true)] {
         let principal = accounts.principal(login).await;
         assert_eq!(accounts.world.chat.me(&principal).await.is_ok(), goes_on);
         assert_eq!(
-            accounts.service.refresh(&login.refresh_token).await.is_ok(),
+            accounts.service.refresh(&login.refresh_token, HERE).await.is_ok(),
             goes_on
         );
     }
@@ -164,17 +164,31 @@ async fn attempts_are_limited_by_name_and_by_address() {
     let accounts = Accounts::new();
     accounts.register("alice").await.unwrap();
     let there = |n: u8| IpAddr::from([192, 0, 2, n]);
-    for n in 0..10 {
-        let refused = accounts.service.login("alice", "wrong", there(n)).await;
+    for _ in 0..10 {
+        let refused = accounts.service.login("alice", "wrong", there(0)).await;
         assert_eq!(code(refused), ErrorCode::LoginFailed);
     }
     let limited = accounts
         .service
-        .login("Alice", PASSWORD, there(99))
+        .login("Alice", PASSWORD, there(0))
         .await
         .unwrap_err();
     assert_eq!(limited.code, ErrorCode::RateLimited);
     assert!(matches!(limited.extra, Some(Extra::RetryAfter(after)) if after.as_secs() > 20));
+    // Somebody elsewhere is not kept out, until many are at it.
+    accounts.service.login("alice", PASSWORD, HERE).await.unwrap();
+    let guesses = (1..20).flat_map(|n| [n; 10]);
+    let mut guessed = Vec::new();
+    for n in guesses {
+        guessed.push(code(accounts.service.login("alice", "wrong", there(n)).await));
+    }
+    assert_eq!(guessed[188], ErrorCode::LoginFailed);
+    assert_eq!(guessed[189], ErrorCode::RateLimited);
+    assert_eq!(
+        code(accounts.service.refresh("made up", there(0)).await),
+        ErrorCode::TokenInvalid,
+        "a rate of its own"
+    );
 
     let mut codes = Vec::new();
     for n in 0..60 {
@@ -223,7 +237,7 @@ async fn a_user_who_was_erased_or_revoked_cannot_refresh() {
         .unwrap();
     accounts.world.chat.erase_user(ADMIN, bob.user_id).await.unwrap();
     for login in [&alice, &bob] {
-        assert!(accounts.service.refresh(&login.refresh_token).await.is_err());
+        assert!(accounts.service.refresh(&login.refresh_token, HERE).await.is_err());
     }
     let refused = accounts.service.login("bob", PASSWORD, HERE).await;
     assert_eq!(code(refused), ErrorCode::LoginFailed);

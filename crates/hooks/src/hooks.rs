@@ -90,11 +90,14 @@ impl Hooks {
         Ok(hooks)
     }
 
+    /// How long [`Hooks::close`] takes at most: 7 s.
+    pub const CLOSE_WITHIN: Duration = Pump::END;
+
     /// Ends the sending: begins nothing new, waits up to 5 s for what is under way, removes what was told from the outbox
-    /// and gives the lease back. Takes at most 8 s.
+    /// and gives the lease back. Takes at most [`Hooks::CLOSE_WITHIN`].
     pub async fn close(&self) {
         self.stop.cancel();
-        if timeout(Pump::END, self.tasks.wait()).await.is_err() {
+        if timeout(Self::CLOSE_WITHIN, self.tasks.wait()).await.is_err() {
             tracing::warn!("the webhooks did not end in time; some may be sent again");
             self.kill.cancel();
             self.tasks.wait().await;

@@ -94,7 +94,7 @@ impl Pump {
     /// For each of the last two calls of the store.
     const LAST_CALL: Duration = Duration::from_secs(1);
     /// How long the end takes at most.
-    pub(crate) const END: Duration = Duration::from_secs(8);
+    pub(crate) const END: Duration = Duration::from_secs(7);
 
     /// Delivers until it is stopped, then ends what is under way.
     pub(crate) async fn run(mut self, stop: CancellationToken) {

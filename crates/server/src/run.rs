@@ -54,14 +54,17 @@ const LAST_PACKETS: Duration = Duration::from_millis(300);
 /// How long connections may take to end by themselves.
 const HANG_UP: Duration = Duration::from_secs(3);
 /// How long the store may take to write everything back.
-const WRITE_BACK: Duration = Duration::from_secs(4);
+const WRITE_BACK: Duration = Duration::from_secs(3);
+/// How long blocking work of the runtime may go on after the server has ended.
+pub(crate) const LAST_WORK: Duration = Duration::from_secs(1);
 /// The steps of a shutdown end within 15 s, also where each of them takes all of its time.
 const _: () = {
-    let steps = FINISH.as_millis()
-        + LAST_PACKETS.as_millis()
-        + Realtime::RECONNECT_WITHIN.as_millis()
-        + HANG_UP.as_millis()
-        + WRITE_BACK.as_millis();
+    let draining = FINISH.as_millis() + LAST_PACKETS.as_millis() + Realtime::RECONNECT_WITHIN.as_millis();
+    assert!(
+        Hooks::CLOSE_WITHIN.as_millis() <= draining,
+        "the webhooks end meanwhile"
+    );
+    let steps = draining + HANG_UP.as_millis() + WRITE_BACK.as_millis() + LAST_WORK.as_millis();
     assert!(steps < 14_500, "half a second is for what lies between");
 };
 

@@ -283,12 +283,8 @@ fn login_id() {
         let claims = format!(r#"{{"user_id":5,"exp":1700003600,"login_id":{value}}}"#);
         let login = verify(&verifier(ClaimRules::default()), &sign(HEADER, claims))
             .map(|principal| principal.login_id.map(LoginId::get));
-        assert_eq!(login.ok().flatten(), expected, "{value}");
-        let word = if expected.is_some() { "ok" } else { "invalid" };
-        check_added(
-            &ClaimRules::default(),
-            &[("HS-14", &format!(r#""login_id":{value}"#), word)],
-        );
+        // What is no id is no login of ours: the host's claims may be called what they want.
+        assert_eq!(login.unwrap(), expected, "{value}");
     }
 }
 

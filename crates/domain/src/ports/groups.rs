@@ -27,6 +27,10 @@ pub trait Groups: fmt::Debug + Send + Sync {
 
     /// Creates a group under a chosen id, or renames the one that is there. Writes no entry and adds nobody.
     /// `true` where it was created.
+    ///
+    /// Under the id of a deleted group it is another one: its first entry comes two places after the last of that one.
+    /// A server that has not heard of the deletion waits for the place between, which no entry ever has, and so cannot
+    /// take the new entries for those of the old group.
     async fn put(&self, group_id: GroupId, name: &GroupName, at: Timestamp) -> Result<bool, StoreError>;
 
     /// Changes what is `Some`; `false` where there is no such group.

@@ -39,7 +39,7 @@ pub trait Users: fmt::Debug + Send + Sync {
     async fn revoke(&self, user_id: UserId, up_to: Timestamp) -> Result<(), StoreError>;
 
     /// Erases a user: its names, its account, its read marks; takes back its tokens, those issued later too. Its content
-    /// goes by [`super::Upkeep::erase_content`]. `false` where it is not known; without effect where it is erased.
+    /// goes by [`super::Upkeep::erase_content`], also what was written since an earlier call. `false` where it is not known.
     async fn erase(&self, user_id: UserId, at: Timestamp) -> Result<bool, StoreError>;
 }
 

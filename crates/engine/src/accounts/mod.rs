@@ -21,10 +21,15 @@ pub struct AccountOptions {
     pub access_ttl: Duration,
     /// How long a refresh token is. 30 days.
     pub refresh_ttl: Duration,
-    /// Attempts to log in with one name, at once and then one each. 10, 30 s.
+    /// Attempts to log in with one name from one address, at once and then one each. 10, 30 s.
     pub attempts_per_name: (u32, Duration),
+    /// Attempts to log in with one name from everywhere, at once and then one each: many more, so that it takes many
+    /// addresses to keep somebody out of an account. 200, 2 s.
+    pub attempts_per_name_everywhere: (u32, Duration),
     /// Attempts to log in or register from one address, at once and then one each. 50, 2 s.
     pub attempts_per_address: (u32, Duration),
+    /// Refresh tokens that one address may spend, at once and then one each: many users may share one. 500, 100 ms.
+    pub refreshes_per_address: (u32, Duration),
 }
 
 impl Default for AccountOptions {
@@ -33,7 +38,9 @@ impl Default for AccountOptions {
             access_ttl: Duration::from_mins(15),
             refresh_ttl: Duration::from_hours(30 * 24),
             attempts_per_name: (10, Duration::from_secs(30)),
+            attempts_per_name_everywhere: (200, Duration::from_secs(2)),
             attempts_per_address: (50, Duration::from_secs(2)),
+            refreshes_per_address: (500, Duration::from_millis(100)),
         }
     }
 }
@@ -56,8 +63,36 @@ pub struct AccountService {
     accounts: Arc<dyn Accounts>,
     credentials: Arc<dyn Credentials>,
     options: AccountOptions,
+    attempts: Attempts,
+}
+
+/// How often somebody may try.
+#[derive(Debug)]
+struct Attempts {
+    names_from: KeyedRate<(Username, IpAddr)>,
     names: KeyedRate<Username>,
     addresses: KeyedRate<IpAddr>,
+    refreshes: KeyedRate<IpAddr>,
+}
+
+impl Attempts {
+    fn new(options: &AccountOptions) -> Self {
+        fn every<K: std::hash::Hash + Eq + Clone>((burst, each): (u32, Duration)) -> KeyedRate<K> {
+            KeyedRate::every(burst, each)
+        }
+        Self {
+            names_from: every(options.attempts_per_name),
+            names: every(options.attempts_per_name_everywhere),
+            addresses: every(options.attempts_per_address),
+            refreshes: every(options.refreshes_per_address),
+        }
+    }
+
+    /// One more with a name. What an address is refused does not count for the others.
+    fn count_name(&self, username: &Username, from: IpAddr) -> Result<(), Refusal> {
+        self.names_from.count(&(username.clone(), from))?;
+        self.names.count(username)
+    }
 }
 
 /// An account that somebody wants.
@@ -92,13 +127,11 @@ impl AccountService {
             accounts,
             credentials,
         } = parts;
-        let (per_name, per_address) = (options.attempts_per_name, options.attempts_per_address);
         Self {
             chat,
             accounts,
             credentials,
-            names: KeyedRate::every(per_name.0, per_name.1),
-            addresses: KeyedRate::every(per_address.0, per_address.1),
+            attempts: Attempts::new(&options),
             options,
         }
     }
@@ -109,7 +142,7 @@ impl AccountService {
     /// `shutting_down`, `internal`.
     pub async fn register(&self, wanted: Registration<'_>, from: IpAddr) -> Result<LoggedIn, Refusal> {
         self.chat.check_open()?;
-        self.addresses.count(&from)?;
+        self.attempts.addresses.count(&from)?;
         let username = rules::username(wanted.username)?;
         rules::new_password(wanted.password, &username)?;
         let display_name = match wanted.display_name {
@@ -139,13 +172,13 @@ impl AccountService {
     /// Refusals: `login_failed`, `rate_limited`, `unavailable`, `shutting_down`, `internal`.
     pub async fn login(&self, username: &str, password: &str, from: IpAddr) -> Result<LoggedIn, Refusal> {
         self.chat.check_open()?;
-        self.addresses.count(&from)?;
+        self.attempts.addresses.count(&from)?;
         // What can be no name is looked up as well as one that nobody has.
         let Ok(username) = rules::username(username) else {
             self.check(password, None).await?;
             return Err(ErrorCode::LoginFailed.into());
         };
-        self.names.count(&username)?;
+        self.attempts.count_name(&username, from)?;
         let account = self
             .accounts
             .account(&username)
@@ -162,9 +195,10 @@ impl AccountService {
 
     /// Spends a refresh token for the next ones. One that was spent before ends its login, with its sockets.
     ///
-    /// Refusals: `token_invalid`, `token_revoked` for one that was spent, `unavailable`, `shutting_down`, `internal`.
-    pub async fn refresh(&self, refresh_token: &str) -> Result<LoggedIn, Refusal> {
-        let (user_id, login_id, next) = self.spend(refresh_token).await?;
+    /// Refusals: `token_invalid`, `token_revoked` for one that was spent, `rate_limited`, `unavailable`, `shutting_down`,
+    /// `internal`.
+    pub async fn refresh(&self, refresh_token: &str, from: IpAddr) -> Result<LoggedIn, Refusal> {
+        let (user_id, login_id, next) = self.spend(refresh_token, from).await?;
         self.logged_in(user_id, login_id, None, next)
     }
 
@@ -181,8 +215,8 @@ impl AccountService {
     /// Ends the login of a refresh token, with its sockets.
     ///
     /// Refusals: those of [`AccountService::refresh`].
-    pub async fn logout_with(&self, refresh_token: &str) -> Result<(), Refusal> {
-        let (user_id, login_id, _unused) = self.spend(refresh_token).await?;
+    pub async fn logout_with(&self, refresh_token: &str, from: IpAddr) -> Result<(), Refusal> {
+        let (user_id, login_id, _unused) = self.spend(refresh_token, from).await?;
         self.close(user_id, login_id).await
     }
 
@@ -213,38 +247,40 @@ impl AccountService {
         self.logged_in(user_id, login_id, name, token)
     }
 
-    async fn spend(&self, refresh_token: &str) -> Result<(UserId, LoginId, String), Refusal> {
+    async fn spend(&self, refresh_token: &str, from: IpAddr) -> Result<(UserId, LoginId, String), Refusal> {
         self.chat.check_open()?;
+        self.attempts.refreshes.count(&from)?;
         let digest = self.credentials.digest(refresh_token);
         let (next, record) = self.new_refresh_token()?;
-        let (accounts, now) = (self.accounts.clone(), self.clock().now());
+        let (accounts, chat, now) = (self.accounts.clone(), self.chat.clone(), self.clock().now());
         let refreshed = self
             .chat
             .detached("refresh a login", async move {
-                accounts.refresh(&digest, record, now).await
+                let refreshed = accounts.refresh(&digest, record, now).await?;
+                if let Refreshed::Reused { user_id, login_id } = refreshed {
+                    tracing::warn!(%user_id, %login_id, "a spent refresh token came again: its login has ended");
+                    chat.end_login(user_id, login_id);
+                }
+                Ok(refreshed)
             })
             .await?;
         match refreshed {
             Refreshed::Done { user_id, login_id } => Ok((user_id, login_id, next)),
-            Refreshed::Reused { user_id, login_id } => {
-                tracing::warn!(%user_id, %login_id, "a spent refresh token came again: its login has ended");
-                self.chat.end_login(user_id, login_id);
-                Err(ErrorCode::TokenRevoked.into())
-            }
+            Refreshed::Reused { .. } => Err(ErrorCode::TokenRevoked.into()),
             Refreshed::Refused => Err(ErrorCode::TokenInvalid.into()),
         }
     }
 
     async fn close(&self, user_id: UserId, login_id: LoginId) -> Result<(), Refusal> {
-        let (accounts, now) = (self.accounts.clone(), self.clock().now());
+        let (accounts, chat, now) = (self.accounts.clone(), self.chat.clone(), self.clock().now());
         self.chat
-            .detached(
-                "end a login",
-                async move { accounts.close_login(login_id, now).await },
-            )
-            .await?;
-        self.chat.end_login(user_id, login_id);
-        Ok(())
+            .detached("end a login", async move {
+                let closed = accounts.close_login(login_id, now).await;
+                // Also where it failed: nobody knows whether it happened.
+                chat.end_login(user_id, login_id);
+                closed
+            })
+            .await
     }
 
     fn new_refresh_token(&self) -> Result<(String, NewRefreshToken), Refusal> {

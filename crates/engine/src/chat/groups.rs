@@ -1,13 +1,18 @@
 //! Groups: listing, creating, putting.
 
-use std::collections::{BTreeSet, HashMap};
-
-use sealroom_domain::{
-    ErrorCode, GroupId, GroupName, Refusal, RemovalReason, Retention, Role, Seq, UserId,
-    ports::{Group, GroupChange, Member, MemberLimits, NewGroup},
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
 };
 
+use sealroom_domain::{
+    ErrorCode, GroupId, GroupName, Refusal, RemovalReason, Retention, Role, Seq, Timestamp, UserId,
+    ports::{Group, GroupChange, Groups, Member, MemberLimits, Memberships, NewGroup, StoreError},
+};
+use tokio::sync::Notify;
+
 use super::{Actor, Chat, MembershipKeeper, members::limit_reached, read_marks::absent};
+use crate::{feeds::Feeds, users_online::UsersOnline};
 
 /// A group as one user sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,11 +97,12 @@ impl Chat {
             return Err(limit_reached(limits.per_group));
         }
         let keeps_membership = self.options.membership_keeper == MembershipKeeper::Store;
+        let at = self.ports.clock.now();
         let new = NewGroup {
             name,
             founders: founders.clone(),
             actor_id: actor.user_id,
-            at: self.ports.clock.now(),
+            at,
             keeps_membership,
             limits,
         };
@@ -108,7 +114,11 @@ impl Chat {
             };
             if !keeps_membership {
                 for Member { user_id, role } in founders {
-                    memberships.set(group_id, user_id, role).await?;
+                    if let Err(error) = memberships.set(group_id, user_id, role).await {
+                        // Nobody was told its id: nobody would ever delete it.
+                        groups.delete(group_id, at).await?;
+                        return Err(error);
+                    }
                 }
             }
             Ok(Ok(group_id))
@@ -159,32 +169,17 @@ impl Chat {
         self.check_open()?;
         let role = self.check_sight(actor, group_id).await?;
         check_role(actor, role, Role::Owner)?;
-        let (groups, memberships) = (self.ports.groups.clone(), self.ports.memberships.clone());
-        let host = self.options.membership_keeper == MembershipKeeper::Host;
-        let at = self.ports.clock.now();
-        let delete = async move {
-            let mut members = Vec::new();
-            if host {
-                // First: a group that is gone may not have members.
-                for member in memberships.members_of(group_id).await? {
-                    memberships.remove(group_id, member.user_id).await?;
-                    members.push(member.user_id);
-                }
-            }
-            let kept = groups.delete(group_id, at).await?;
-            Ok(kept.map(|kept| if host { members } else { kept }))
+        let deletion = Deletion {
+            groups: self.ports.groups.clone(),
+            host: (self.options.membership_keeper == MembershipKeeper::Host)
+                .then(|| self.ports.memberships.clone()),
+            feeds: self.feeds.clone(),
+            users_online: self.users_online.clone(),
+            upkeep_soon: self.upkeep_soon.clone(),
         };
-        let members = self
-            .detached("delete a group", delete)
-            .await?
-            .ok_or(absent(actor))?;
-        for user_id in members {
-            self.users_online
-                .tell_removed(user_id, group_id, RemovalReason::GroupDeleted);
-        }
-        self.feeds.end(group_id, RemovalReason::GroupDeleted);
-        self.upkeep_soon.notify_one();
-        Ok(())
+        let run = deletion.run(actor.user_id, group_id, self.ports.clock.now());
+        let existed = self.detached("delete a group", run).await?;
+        if existed { Ok(()) } else { Err(absent(actor).into()) }
     }
 
     /// Creates a group under a chosen id, or renames it; adds nobody. `true` where it was created. Admins only.
@@ -237,6 +232,61 @@ impl Chat {
             .get(ids)
             .await
             .map_err(|error| self.failed("read groups", &error))
+    }
+}
+
+/// What the deletion of a group needs, until the last socket was told.
+struct Deletion {
+    groups: Arc<dyn Groups>,
+    /// The memberships, where the host keeps them.
+    host: Option<Arc<dyn Memberships>>,
+    feeds: Arc<Feeds>,
+    users_online: Arc<UsersOnline>,
+    upkeep_soon: Arc<Notify>,
+}
+
+impl Deletion {
+    /// `false` where there was no such group.
+    async fn run(self, actor_id: UserId, group_id: GroupId, at: Timestamp) -> Result<bool, StoreError> {
+        let deleted = self.delete(actor_id, group_id, at).await;
+        match &deleted {
+            Ok(Some(members)) => {
+                for user_id in members {
+                    self.users_online
+                        .tell_removed(*user_id, group_id, RemovalReason::GroupDeleted);
+                }
+                self.feeds.end(group_id, RemovalReason::GroupDeleted);
+                self.upkeep_soon.notify_one();
+            }
+            // It may be gone all the same, or some of its members. Those who still belong to it come back.
+            Ok(None) | Err(_) => self.feeds.send_away(group_id),
+        }
+        deleted.map(|members| members.is_some())
+    }
+
+    /// Answers the members.
+    async fn delete(
+        &self,
+        actor_id: UserId,
+        group_id: GroupId,
+        at: Timestamp,
+    ) -> Result<Option<Vec<UserId>>, StoreError> {
+        let Some(memberships) = &self.host else {
+            return self.groups.delete(group_id, at).await;
+        };
+        // Before the group: one that is gone may not have members. The actor last, who may repeat what failed half way.
+        let mut members: Vec<UserId> = memberships
+            .members_of(group_id)
+            .await?
+            .into_iter()
+            .map(|member| member.user_id)
+            .collect();
+        members.sort_by_key(|user_id| *user_id == actor_id);
+        for user_id in &members {
+            memberships.remove(group_id, *user_id).await?;
+        }
+        let kept = self.groups.delete(group_id, at).await?;
+        Ok(kept.map(|_none| members))
     }
 }
 

@@ -27,7 +27,7 @@ impl Chat {
     }
 
     /// Moves a user's read mark forward, at most to the end of the log, and tells those who have joined the group. A mark
-    /// that is further already stays.
+    /// that is further already stays, and nobody is told.
     ///
     /// Refusals: `not_a_member` (`not_found` for an admin), `unavailable`, `shutting_down`.
     pub async fn mark_read(&self, actor: Actor, group_id: GroupId, seq: Seq) -> Result<MarkedRead, Refusal> {
@@ -42,19 +42,22 @@ impl Chat {
         from: Option<&Arc<Session>>,
     ) -> Result<MarkedRead, Refusal> {
         self.check_open()?;
-        self.check_sight(actor, group_id).await?;
+        let role = self.check_sight(actor, group_id).await?;
         let mark = ReadMark {
             group_id,
             user_id: actor.user_id,
             seq,
         };
         let marked = self.marks.advance(mark).await?.ok_or(absent(actor))?;
-        let signal = Signal::Read {
-            group_id,
-            user_id: actor.user_id,
-            read_seq: marked.read,
-        };
-        self.feeds.signal(group_id, signal, from);
+        // Members do not hear of an admin who only looks, nor of a mark that was further already.
+        if role.is_some() && marked.read <= seq {
+            let signal = Signal::Read {
+                group_id,
+                user_id: actor.user_id,
+                read_seq: marked.read,
+            };
+            self.feeds.signal(group_id, signal, from);
+        }
         Ok(marked)
     }
 

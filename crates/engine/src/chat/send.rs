@@ -54,10 +54,7 @@ impl Chat {
         draft: MessageDraft,
         reply: Reply<Sent>,
     ) {
-        if let Err(refusal) = self.sends.count(&session.user_id()) {
-            return reply(Err(refusal));
-        }
-        let now = match self.begin_write(session) {
+        let now = match self.begin_send(session) {
             Ok(now) => now,
             Err(refusal) => return reply(Err(refusal)),
         };
@@ -102,6 +99,15 @@ impl Chat {
             Ok(result) => sent(result),
             Err(_gone) => Err(Refusal::unavailable()),
         }
+    }
+
+    /// Counts a message, once nothing else is against it.
+    fn begin_send(&self, session: &Session) -> Result<Timestamp, Refusal> {
+        let now = self.begin_write(session)?;
+        self.sends
+            .count(&session.user_id())
+            .inspect_err(|_too_many| session.end_send())?;
+        Ok(now)
     }
 
     /// Takes a place for a write that is answered later, which [`Session::end_send`] gives back.

@@ -1,6 +1,6 @@
 //! Users, as the host application sees them.
 
-use std::future::Future;
+use std::{future::Future, sync::Arc};
 
 use async_trait::async_trait;
 use sealroom_domain::{
@@ -47,18 +47,19 @@ impl Chat {
             }
             self.check_each_known(&[user_id]).await?;
         }
-        let (users, name) = (self.ports.users.clone(), display_name.clone());
+        let (users, users_online) = (self.ports.users.clone(), self.users_online.clone());
         let outcome = self
             .detached("put a user", async move {
-                users.upsert(user_id, &name, username.as_ref()).await
+                let outcome = users.upsert(user_id, &display_name, username.as_ref()).await?;
+                if matches!(outcome, UpsertOutcome::Done) {
+                    users_online.revive(user_id);
+                    users_online.rename(user_id, &display_name);
+                }
+                Ok(outcome)
             })
             .await?;
         match outcome {
-            UpsertOutcome::Done => {
-                self.users_online.revive(user_id);
-                self.users_online.rename(user_id, &display_name);
-                Ok(())
-            }
+            UpsertOutcome::Done => Ok(()),
             UpsertOutcome::UsernameTaken => Err(Refusal::conflict("Username is taken")),
         }
     }
@@ -70,28 +71,32 @@ impl Chat {
     pub async fn revoke_user(&self, actor: Actor, user_id: UserId) -> Result<(), Refusal> {
         self.check_open()?;
         check_admin(actor)?;
-        let (users, now) = (self.ports.users.clone(), self.ports.clock.now());
-        self.detached(
-            "take tokens back",
-            async move { users.revoke(user_id, now).await },
-        )
-        .await?;
-        self.users_online.take_back(user_id, TakenBack::UpTo(now));
-        Ok(())
+        let (users, users_online) = (self.ports.users.clone(), self.users_online.clone());
+        let now = self.ports.clock.now();
+        self.detached("take tokens back", async move {
+            let revoked = users.revoke(user_id, now).await;
+            // Also where it failed: nobody knows whether it happened.
+            users_online.take_back(user_id, TakenBack::UpTo(now));
+            revoked
+        })
+        .await
     }
 
     /// Erases a user: its names, its memberships, everything that it wrote; ends its sockets and takes back its tokens for
-    /// good. Its messages keep their places without content. Admins only. May be repeated where it failed half way.
+    /// good. Its messages keep their places without content. Admins only. A caller that goes away does not stop it. May be
+    /// repeated where it failed half way.
     ///
     /// Refusals: `forbidden`, `not_found`, `unavailable`, `shutting_down`.
-    pub async fn erase_user(&self, actor: Actor, user_id: UserId) -> Result<(), Refusal> {
+    pub async fn erase_user(self: &Arc<Self>, actor: Actor, user_id: UserId) -> Result<(), Refusal> {
         self.check_open()?;
         check_admin(actor)?;
-        let (users, now) = (self.ports.users.clone(), self.ports.clock.now());
-        let is_known = self
-            .detached("erase a user", async move { users.erase(user_id, now).await })
-            .await?;
-        if !is_known {
+        let chat = self.clone();
+        self.to_its_end("erase a user", async move { chat.erase(actor, user_id).await })
+            .await
+    }
+
+    async fn erase(&self, actor: Actor, user_id: UserId) -> Result<(), Refusal> {
+        if !self.mark_erased(user_id).await? {
             return Err(ErrorCode::NotFound.into());
         }
         self.users_online.take_back(user_id, TakenBack::All);
@@ -104,11 +109,20 @@ impl Chat {
         for (group_id, _) in groups {
             self.remove_erased(actor, group_id, user_id).await?;
         }
-        let caretaker = self.caretaker.clone();
-        self.detached("erase what a user wrote", async move {
-            caretaker.erase_content(user_id).await
-        })
-        .await
+        // Once more: until it was out of its groups it could write, and a round of the upkeep may have passed already.
+        self.mark_erased(user_id).await?;
+        self.caretaker
+            .erase_content(user_id)
+            .await
+            .map_err(|error| self.failed("erase what a user wrote", &error))
+    }
+
+    async fn mark_erased(&self, user_id: UserId) -> Result<bool, Refusal> {
+        self.ports
+            .users
+            .erase(user_id, self.ports.clock.now())
+            .await
+            .map_err(|error| self.failed("erase a user", &error))
     }
 
     async fn remove_erased(&self, actor: Actor, group_id: GroupId, user_id: UserId) -> Result<(), Refusal> {
@@ -118,15 +132,20 @@ impl Chat {
         };
         let entry = self.change(actor, group_id, body, self.guard(None, false));
         let memberships = self.ports.memberships.clone();
-        self.change_with_host(actor, entry, "remove an erased user", async move {
+        let removed = self.change_with_host(actor, entry, "remove an erased user", async move {
             memberships.remove(group_id, user_id).await.map(drop)
-        })
-        .await
+        });
+        match removed.await {
+            // The group is gone, or only the host knows it.
+            Err(refusal) if refusal.code == ErrorCode::NotFound => Ok(()),
+            other => other,
+        }
     }
 
-    /// Refuses users that are not known, where tokens do not make users known.
+    /// Refuses users that are not known, where nothing but an account or the host makes users known.
     pub(super) async fn check_known(&self, users: &[UserId]) -> Result<(), Refusal> {
-        if self.options.provision_users || users.is_empty() {
+        let become_known = self.options.provision_users && self.ports.accounts.is_none();
+        if become_known || users.is_empty() {
             return Ok(());
         }
         self.check_each_known(users).await
@@ -153,6 +172,21 @@ impl Chat {
         attempt: &'static str,
         change: impl Future<Output = Result<T, StoreError>> + Send + 'static,
     ) -> Result<T, Refusal> {
+        let (failures, clock) = (self.failures.clone(), self.ports.clock.clone());
+        self.to_its_end(attempt, async move {
+            change
+                .await
+                .map_err(|error| failures.store(&*clock, attempt, &error))
+        })
+        .await
+    }
+
+    /// Like [`Chat::detached`], for what has its own refusals.
+    async fn to_its_end<T: Send + 'static>(
+        &self,
+        attempt: &'static str,
+        change: impl Future<Output = Result<T, Refusal>> + Send + 'static,
+    ) -> Result<T, Refusal> {
         let under_way = self.changes.token();
         // Once more, now that a drain would wait.
         self.check_open()?;
@@ -161,7 +195,7 @@ impl Chat {
             change.await
         };
         match self.tasks.spawn(change).await {
-            Ok(result) => result.map_err(|error| self.failed(attempt, &error)),
+            Ok(result) => result,
             Err(panicked) => Err(self.failures.defect(&*self.ports.clock, attempt, panicked)),
         }
     }

@@ -171,6 +171,11 @@ impl Feeds {
         }
     }
 
+    /// Those who have joined a group are sent away, to ask whether they still may.
+    pub(crate) fn send_away(&self, group_id: GroupId) {
+        self.change(group_id, FeedState::lose_position);
+    }
+
     /// An append to these groups failed without telling whether it happened: their logs are looked at.
     pub(crate) fn suspect(self: &Arc<Self>, groups: HashSet<GroupId>) {
         let mut suspects = self.suspects.lock();

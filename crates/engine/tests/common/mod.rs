@@ -301,12 +301,21 @@ impl World {
 
     /// A further server on a store.
     pub fn on(store: MemoryStore, seed: u64, options: ChatOptions) -> Self {
+        Self::start(store, seed, options, false)
+    }
+
+    /// A server whose users are those of the built-in accounts.
+    pub fn with_accounts() -> Self {
+        Self::start(MemoryStore::new(), 1, ChatOptions::default(), true)
+    }
+
+    fn start(store: MemoryStore, seed: u64, options: ChatOptions, has_accounts: bool) -> Self {
         let log = Arc::new(SlowLog::new(store.clone(), seed));
         let clock = Arc::new(FixedClock::new(Timestamp::from_secs(1_700_000_000)));
         let ports = Ports {
             log: log.clone(),
             memberships: Arc::new(SlowMemberships(log.clone())),
-            accounts: Some(Arc::new(store.clone())),
+            accounts: has_accounts.then(|| Arc::new(store.clone()) as _),
             ..Ports::on(&store, clock.clone())
         };
         Self {

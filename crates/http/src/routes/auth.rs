@@ -175,21 +175,23 @@ async fn login(
 }
 
 async fn refresh(
+    Address(address): Address,
     State(api): State<Arc<Api>>,
     Body(Refresh { refresh_token }): Body<Refresh>,
 ) -> Answer<Shown<Tokens>> {
-    let login = api.accounts()?.refresh(&refresh_token).await?;
+    let login = api.accounts()?.refresh(&refresh_token, address).await?;
     Ok(Shown(login.into()))
 }
 
 async fn logout(
     caller: MaybeCaller,
+    Address(address): Address,
     State(api): State<Arc<Api>>,
     OptionalBody(Logout { refresh_token }): OptionalBody<Logout>,
 ) -> Answer<Done> {
     let accounts = api.accounts()?;
     match refresh_token {
-        Some(token) => accounts.logout_with(&token).await?,
+        Some(token) => accounts.logout_with(&token, address).await?,
         None => accounts.logout(caller.verify(&api).await?.principal()).await?,
     }
     Ok(Done)

@@ -152,6 +152,9 @@ async fn put(
             groups::name.eq(name.as_str()),
             groups::created_at.eq(at.as_micros()),
             groups::deleted_at.eq(None::<i64>),
+            // See `Groups::put` for the place between.
+            groups::head_seq.eq(head + 1),
+            groups::first_seq.eq(head + 2),
         ))
         .execute(conn)
         .await?;

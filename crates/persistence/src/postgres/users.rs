@@ -187,18 +187,14 @@ async fn profile(conn: &mut AsyncPgConnection, user_id: UserId) -> Result<Option
 
 async fn erase(conn: &mut AsyncPgConnection, user_id: UserId, at: Timestamp) -> Result<bool, Failure> {
     let user_id = user_id.get();
-    let known: Option<(Option<i64>, Option<i64>)> = users::table
+    let known: Option<Option<i64>> = users::table
         .find(user_id)
-        .select((users::erased_at, users::revoked_up_to))
+        .select(users::revoked_up_to)
         .for_update()
         .get_result(conn)
         .await
         .optional()?;
-    let revoked_up_to = match known {
-        None => return Ok(false),
-        Some((Some(_), _)) => return Ok(true),
-        Some((None, revoked_up_to)) => revoked_up_to,
-    };
+    let Some(revoked_up_to) = known else { return Ok(false) };
     diesel::update(users::table.find(user_id))
         .set(Erasure::at(at, revoked_up_to))
         .execute(conn)
@@ -211,9 +207,19 @@ async fn erase(conn: &mut AsyncPgConnection, user_id: UserId, at: Timestamp) -> 
         .filter(logins::user_id.eq(user_id))
         .execute(conn)
         .await?;
-    diesel::delete(read_marks::table)
+    // In the order in which batches of marks lock them.
+    let locked: Vec<i64> = read_marks::table
         .filter(read_marks::user_id.eq(user_id))
-        .execute(conn)
+        .select(read_marks::group_id)
+        .order(read_marks::group_id)
+        .for_update()
+        .load(conn)
         .await?;
+    if !locked.is_empty() {
+        diesel::delete(read_marks::table)
+            .filter(read_marks::user_id.eq(user_id))
+            .execute(conn)
+            .await?;
+    }
     Ok(true)
 }

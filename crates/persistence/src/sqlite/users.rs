@@ -139,16 +139,12 @@ fn provision(
 
 fn erase(conn: &mut SqliteConnection, user_id: UserId, at: Timestamp) -> Result<bool, Failure> {
     let user_id = user_id.get();
-    let known: Option<(Option<i64>, Option<i64>)> = users::table
+    let known: Option<Option<i64>> = users::table
         .find(user_id)
-        .select((users::erased_at, users::revoked_up_to))
+        .select(users::revoked_up_to)
         .get_result(conn)
         .optional()?;
-    let revoked_up_to = match known {
-        None => return Ok(false),
-        Some((Some(_), _)) => return Ok(true),
-        Some((None, revoked_up_to)) => revoked_up_to,
-    };
+    let Some(revoked_up_to) = known else { return Ok(false) };
     diesel::update(users::table.find(user_id))
         .set(Erasure::at(at, revoked_up_to))
         .execute(conn)?;

@@ -21,10 +21,12 @@ use super::{
 };
 #[cfg(feature = "otel")]
 use crate::telemetry::Telemetry;
-use crate::{descriptors, logging, metrics::Recorder, run::Server, settings::Settings};
-
-/// How long blocking work of the runtime may go on after the server has ended.
-const LAST_WORK: Duration = Duration::from_secs(1);
+use crate::{
+    descriptors, logging,
+    metrics::Recorder,
+    run::{LAST_WORK, Server},
+    settings::Settings,
+};
 
 /// How long the last traces may take to be sent, where there is time for it.
 const LAST_TRACES: Duration = Duration::from_secs(2);

@@ -30,7 +30,7 @@ impl Groups for MemoryStore {
             return Ok(false);
         }
         let former = state.graves.get(&group_id).and_then(|grave| grave.head);
-        let group = GroupState::new(name.clone(), at, former.unwrap_or(Seq::ZERO));
+        let group = GroupState::new(name.clone(), at, former.map_or(Seq::ZERO, Seq::next));
         state.groups.insert(group_id, group);
         Ok(true)
     }

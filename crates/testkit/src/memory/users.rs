@@ -80,9 +80,6 @@ impl State {
         let Some(profile) = self.users.get_mut(&user_id) else {
             return false;
         };
-        if profile.erased {
-            return true;
-        }
         if let Some(username) = profile.username.take() {
             self.usernames.remove(&username);
         }

@@ -92,7 +92,7 @@ pub async fn ids_of_deleted_groups_are_not_given_out(fixture: GroupsFixture) {
     }
 }
 
-/// Nothing of the former group is left in the one that is put in its place.
+/// Nothing of the former group is left in the one that is put in its place, and one place lies between them.
 pub async fn a_group_put_again_is_another(fixture: GroupsFixture) {
     let five = fixture.former_group().await;
     let again = fixture.groups.put(five, &group_name("second"), moment(9)).await;
@@ -100,7 +100,7 @@ pub async fn a_group_put_again_is_another(fixture: GroupsFixture) {
     let expected = Group {
         group_id: five,
         name: group_name("second"),
-        head: seq(4),
+        head: seq(5),
         created_at: moment(9),
         retention: Retention::default(),
     };
@@ -111,15 +111,15 @@ pub async fn a_group_put_again_is_another(fixture: GroupsFixture) {
         assert_eq!((page.entries, page.has_more), (Vec::new(), false));
         assert_eq!(
             (page.head, page.first),
-            (seq(4), seq(5)),
+            (seq(5), seq(6)),
             "nothing before is there"
         );
         let page = fixture.log.messages(five, cursor, ALL).await.unwrap();
         let page = page.expect("the group has a log");
         assert_eq!((page.messages, page.has_more), (Vec::new(), false));
-        assert_eq!((page.head, page.first), (seq(4), seq(5)));
+        assert_eq!((page.head, page.first), (seq(5), seq(6)));
     }
-    assert_eq!(fixture.log.heads(&[five]).await.unwrap(), [(five, seq(4))]);
+    assert_eq!(fixture.log.heads(&[five]).await.unwrap(), [(five, seq(5))]);
     if let Some(memberships) = &fixture.memberships {
         assert_eq!(memberships.members_of(five).await.unwrap(), []);
     }
@@ -148,8 +148,8 @@ pub async fn the_log_of_a_group_put_again_goes_on(fixture: GroupsFixture) {
         let last = new_entry(answers[3].clone());
         assert_eq!(
             (first.seq, last.seq),
-            (seq(head + 1), seq(head + 2)),
-            "round {round}"
+            (seq(head + 2), seq(head + 3)),
+            "round {round}: one place stays empty"
         );
         for refused in &answers[1..3] {
             assert_eq!(*refused, Err(RefusedEntry::NoSuchMessage));
@@ -157,9 +157,9 @@ pub async fn the_log_of_a_group_put_again_goes_on(fixture: GroupsFixture) {
         let page = fixture.log.read(five, Cursor::After(Seq::ZERO), ALL).await;
         let page = page.unwrap().expect("the group has a log");
         assert_eq!(page.entries, [first, last]);
-        assert_eq!((page.head, page.first), (seq(head + 2), seq(head + 1)));
+        assert_eq!((page.head, page.first), (seq(head + 3), seq(head + 2)));
         fixture.delete(five).await.expect("the group is there");
-        head += 2;
+        head += 3;
     }
 }
 
