@@ -242,6 +242,58 @@ async fn with_accounts_the_server_gives_out_ids_and_names(store: Store) {
     log_in(&world, "an.nguyen").await;
 }
 
+on_each_store!(nobody_inherits_what_was_said_of_an_id_before);
+async fn nobody_inherits_what_was_said_of_an_id_before(store: Store) {
+    let world = World::start_with(store, &[ON]).await;
+    let an = register(&world, "an.nguyen").await;
+    let next = an.user_id + 1;
+    // Ids that the server has not given out yet, in every place that takes one.
+    world.group(1, [an.user_id]).await;
+    let member = format!("/groups/1/members/{next}");
+    let added = verdict(&world.admin("PUT", &member, None).await);
+    let new = json!({"name": "g", "members": [next + 1]});
+    let made = verdict(&world.call("POST", "/groups", &an.access, Some(new)).await);
+    let revoked = verdict(
+        &world
+            .admin("POST", &format!("/users/{}/revoke", next + 2), None)
+            .await,
+    );
+    let mut newcomers = Vec::new();
+    for username in ["binh", "chi", "dung"] {
+        let login = register(&world, username).await;
+        let groups = world.call("GET", "/groups", &login.access, None).await.json();
+        assert_eq!(groups, json!({"groups": []}), "{added:?} {made:?} {revoked:?}");
+        newcomers.push(login.user_id);
+    }
+    newcomers.push(an.user_id);
+    newcomers.sort_unstable();
+    newcomers.dedup();
+    assert_eq!(newcomers.len(), 4);
+}
+
+on_each_store!(an_erased_account_is_gone_for_good);
+async fn an_erased_account_is_gone_for_good(store: Store) {
+    let mut world = World::start_with(store, &[ON]).await;
+    let an = register(&world, "an.nguyen").await;
+    let client = socket(&world, &an).await;
+    let erased = world
+        .admin("DELETE", &format!("/users/{}", an.user_id), None)
+        .await;
+    assert_eq!(erased.status, 204, "{}", erased.text());
+    sent_away(&client).await;
+    world.server.restart();
+    assert_eq!(refusal(&world, &an.access).await, "token_revoked");
+    let body = json!({"username": "an.nguyen", "password": PASSWORD});
+    assert_eq!(
+        verdict(&call(&world, "login", body).await),
+        (401, "login_failed".into())
+    );
+    let body = json!({"refresh_token": an.refresh});
+    assert_eq!(call(&world, "refresh", body).await.status, 401);
+    // The name is free again, for somebody else.
+    assert_ne!(register(&world, "an.nguyen").await.user_id, an.user_id);
+}
+
 on_each_store!(accounts_are_off_by_default);
 async fn accounts_are_off_by_default(store: Store) {
     let world = World::start_on(store).await;

@@ -20,6 +20,9 @@ async fn a_drain_tells_the_clients_and_loses_nothing(store: Store) {
     reader.join(100).await.unwrap();
     let sender = world.joined(1, 1).await;
     send(&sender, 1, "before").await;
+    // It holds up nobody, and takes no part in it.
+    let stuck = world.joined(2, 1).await;
+    stuck.pause_reading();
     // These are under way when it begins.
     let under_way: Vec<_> = (0..50)
         .map(|number: u64| {

@@ -302,3 +302,41 @@ async fn the_host_puts_groups_under_ids_of_its_own(store: Store) {
         assert!(status == 400 || status == 404, "{path}: {status}");
     }
 }
+
+on_each_store!(a_group_under_the_id_of_a_deleted_one_is_another);
+async fn a_group_under_the_id_of_a_deleted_one_is_another(store: Store) {
+    let world = World::start_on(store).await;
+    world.group(1, [1, 2]).await;
+    let (member, other) = (world.joined(1, 1).await, world.joined(2, 1).await);
+    send(&member, 1, "of the former").await;
+    let rule = json!({"retention": {"count": 1000}});
+    assert_eq!(world.admin("PATCH", "/groups/1", rule).await.status, 200);
+    assert_eq!(world.admin("DELETE", "/groups/1", None).await.status, 204);
+    heard(&other, "removed_from_group").await;
+
+    world.group(1, [1]).await;
+    let page = succeed(&member, "get_entries", json!({"group_id": 1})).await;
+    let entries = page["entries"].as_array().unwrap();
+    assert_eq!(
+        (entries.len(), &entries[0]["type"], &page["has_more"]),
+        (1, &json!("member_added"), &json!(false))
+    );
+    // No place ever names two entries, and what was before is gone.
+    assert_eq!(entries[0]["seq"], 4);
+    let join = succeed(&member, "join_group", json!({"group_id": 1, "after_seq": 1})).await;
+    assert_eq!(
+        (&join["recovered"], &join["entries"]),
+        (&json!(false), &json!([]))
+    );
+    let messages = world.user(1, "GET", "/groups/1/messages", None).await.json();
+    assert_eq!(messages["messages"], json!([]));
+    let group = world.user(1, "GET", "/groups/1", None).await.json();
+    assert_eq!((&group["role"], group.get("retention")), (&json!("member"), None));
+    // Who was a member of the former is none of this one, and hears nothing of it.
+    send(&member, 1, "of the new one").await;
+    assert_eq!(
+        ask(&other, "join_group", json!({"group_id": 1})).await["code"],
+        "not_a_member"
+    );
+    assert_eq!(heard(&other, "new_message").await.len(), 1);
+}

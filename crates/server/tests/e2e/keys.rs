@@ -15,7 +15,7 @@ use tokio::{
 use crate::{
     common::{Store, TestServer},
     signer::{Signer, claims, in_seconds},
-    world::{World, verdict},
+    world::{World, succeed, verdict},
 };
 
 /// The variable of the secret, which the tests' server has unless they say otherwise.
@@ -247,14 +247,107 @@ async fn keys_that_an_issuer_publishes_rotate_without_a_restart(store: Store) {
     let issuer = Issuer::start(&[old.listed("old")]).await;
     let url = format!("http://{}/jwks.json", issuer.addr);
     let server = TestServer::start_on(store, &[("SEALROOM_JWKS_URL", &url), NO_SECRET]).await;
-    let begin = Instant::now();
-    // It may still be fetching; a client would come again.
-    while Client::connect(server.addr, &by(&old, "old")).await.is_err() {
-        assert!(begin.elapsed() < Duration::from_secs(5), "{}", server.log());
-        sleep(Duration::from_millis(20)).await;
-    }
+    connected(server.addr, &by(&old, "old")).await;
     assert_eq!(heard(server.addr, &by(&new, "old")).await, "token_invalid");
     issuer.publish(&[new.listed("new")]);
     assert_eq!(heard(server.addr, &by(&new, "new")).await, "");
     assert_eq!(heard(server.addr, &by(&old, "old")).await, "token_invalid");
+}
+
+on_each_store!(a_rotation_costs_no_connection_and_no_message, worker_threads = 2);
+async fn a_rotation_costs_no_connection_and_no_message(store: Store) {
+    const USERS: u64 = 20;
+    const EACH: usize = 60;
+    let (old, new) = (Signer::eddsa(), Signer::eddsa());
+    let issuer = Issuer::start(&[old.listed("old")]).await;
+    let url = format!("http://{}/jwks.json", issuer.addr);
+    let world = World::start_with(store, &[("SEALROOM_JWKS_URL", &url)]).await;
+    world.group(1, 1..=USERS).await;
+    let token = |signer: &Signer, kid: &str, user_id| {
+        signer.token_with(&json!({"alg": "EdDSA", "kid": kid}), &claims(user_id))
+    };
+    let mut clients = Vec::new();
+    for user_id in 1..=USERS {
+        let client = connected(world.addr(), &token(&old, "old", user_id)).await;
+        succeed(&client, "join_group", json!({"group_id": 1})).await;
+        clients.push(client);
+    }
+    let talking = async {
+        for round in 0..EACH {
+            let message = json!({"group_id": 1, "encrypted_content": round.to_string()});
+            let sends: Vec<_> = clients
+                .iter()
+                .map(|client| client.request("send_message", &message))
+                .collect();
+            for send in sends {
+                assert_eq!(send.answer().await.unwrap()["success"], true);
+            }
+        }
+    };
+    let rotating = async {
+        // Both for a while, as issuers do it.
+        issuer.publish(&[old.listed("old"), new.listed("new")]);
+        for user_id in 1..=USERS {
+            for (signer, kid) in [(&new, "new"), (&old, "old")] {
+                assert_eq!(
+                    heard(world.addr(), &token(signer, kid, user_id)).await,
+                    "",
+                    "{kid}"
+                );
+            }
+        }
+        for (client, user_id) in clients.iter().zip(1..) {
+            let next = json!({"token": token(&new, "new", user_id)});
+            succeed(client, "refresh_token", next).await;
+        }
+    };
+    tokio::join!(talking, rotating);
+    let expected = usize::try_from(USERS).unwrap() * EACH;
+    for client in &clients {
+        assert_eq!(client.closed(), None);
+        for _ in 0..expected {
+            client.next_event("new_message").await.unwrap();
+        }
+    }
+}
+
+/// A client that comes again where the keys were not fetched yet.
+async fn connected(addr: SocketAddr, token: &str) -> Client {
+    let begin = Instant::now();
+    loop {
+        match Client::connect(addr, token).await {
+            Ok(client) => return client,
+            Err(error) => {
+                assert!(
+                    !error.refused && begin.elapsed() < Duration::from_secs(5),
+                    "{error}"
+                );
+            }
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+on_each_store!(without_the_keys_of_the_issuer_clients_come_again_later);
+async fn without_the_keys_of_the_issuer_clients_come_again_later(store: Store) {
+    // Nothing listens there any more.
+    let nobody = TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let url = format!("http://{nobody}/jwks.json");
+    let server = TestServer::start_on(store, &[("SEALROOM_JWKS_URL", &url)]).await;
+    let token = Signer::eddsa().token_with(&json!({"alg": "EdDSA", "kid": "k"}), &claims(5));
+    // No CONNECT_ERROR, after which they would stay away.
+    let error = Client::connect(server.addr, &token).await.unwrap_err();
+    assert!(!error.refused, "{error}");
+    let me = http::request(server.addr, "GET", "/api/v1/me", Some(&token), None)
+        .await
+        .unwrap();
+    assert_eq!(verdict(&me), (503, "unavailable".into()));
+    assert!(me.header("Retry-After").is_some(), "{me:?}");
+    // What the secret beside it opens stays open.
+    let secret = Signer::Hs256(server.secret.clone());
+    assert_eq!(heard(server.addr, &secret.token(&claims(5))).await, "");
 }

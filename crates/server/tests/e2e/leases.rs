@@ -1,4 +1,4 @@
-//! Refreshing a token on an open socket, and what a socket hears before its token ends.
+//! The end of a token on an open socket, what is heard before it, and another token in time.
 
 use std::time::{Duration, Instant};
 
@@ -8,6 +8,7 @@ use tokio::time::sleep;
 
 use crate::{
     common::Store,
+    probe::EVENTS,
     world::{World, ask, heard, mint, minter, succeed},
 };
 
@@ -32,12 +33,66 @@ on_each_store!(a_socket_goes_by_the_last_token_that_it_was_given);
 async fn a_socket_goes_by_the_last_token_that_it_was_given(store: Store) {
     let world = World::start_on(store).await;
     world.group(1, 1..=4).await;
+    world.group(2, [5]).await;
     // Each waits for the clock most of the time, so they do it together.
     tokio::join!(
+        from_its_end_on_everything_is_refused_and_10_s_later_the_socket_is_ended(&world),
         a_refreshed_socket_outlives_its_first_token(&world),
         a_shorter_token_shortens_the_lease(&world),
         a_token_that_ends_within_a_minute_is_told_of_once(&world),
     );
+}
+
+async fn from_its_end_on_everything_is_refused_and_10_s_later_the_socket_is_ended(world: &World) {
+    let token = world.token_for(5, 2 * SECOND);
+    let client = Client::connect(world.addr(), &token).await.unwrap();
+    succeed(&client, "join_group", json!({"group_id": 2})).await;
+    let request = json!({"group_id": 2, "encrypted_content": "x", "seq": 1, "is_typing": true});
+    let expired = json!({
+        "success": false, "error": "Token expired", "code": "token_expired", "retryable": false,
+    });
+    let begin = Instant::now();
+    let end = loop {
+        let ack = client.emit_with_ack("get_entries", &request).await.unwrap();
+        if ack["success"] != true {
+            assert_eq!(ack, expired);
+            break Instant::now();
+        }
+        assert!(begin.elapsed() < Duration::from_secs(3), "the token still counts");
+        sleep(Duration::from_millis(20)).await;
+    };
+    for event in EVENTS {
+        assert_eq!(
+            client.emit_with_ack(event, &request).await.unwrap(),
+            expired,
+            "{event}"
+        );
+        client.emit(event, &request);
+        let error = client.next_event("request_error").await.unwrap();
+        let told = json!({"event": event, "code": "token_expired", "error": "Token expired"});
+        assert_eq!(error, told);
+    }
+    // Shape and name do not matter any more.
+    for (event, payload) in [("send_message", "5"), ("nothing", "{}")] {
+        assert_eq!(
+            client.emit_with_ack(event, payload).await.unwrap(),
+            expired,
+            "{event}"
+        );
+    }
+    let refused = Client::connect(world.addr(), &token).await;
+    assert_eq!(refused.unwrap_err().message, "token_expired");
+
+    sleep(Duration::from_secs(8).saturating_sub(end.elapsed())).await;
+    assert_eq!(client.closed(), None, "there is time to refresh");
+    client.wait_closed().await.unwrap();
+    let after = end.elapsed().as_secs_f64();
+    assert!((9.0..13.0).contains(&after), "ended after {after} s");
+    // Told to stay away, not only cut off.
+    let kinds: Vec<_> = client.received().iter().map(Received::kind).collect();
+    assert_eq!(kinds.last_chunk(), Some(&[Kind::Disconnect, Kind::Closed]));
+    // Nothing that it tried is in the log.
+    assert_eq!(world.log(2).await.len(), 1);
 }
 
 async fn a_refreshed_socket_outlives_its_first_token(world: &World) {
@@ -52,27 +107,8 @@ async fn a_refreshed_socket_outlives_its_first_token(world: &World) {
     let ack = succeed(&early, "refresh_token", json!({"token": token})).await;
     assert_eq!(ack, json!({"success": true, "expires_at": me["expires_at"]}));
 
+    // This alone is served then.
     expired(&late).await;
-    // Nothing but this is served until then, and it still is.
-    for (event, payload) in [
-        ("send_message", json!({"group_id": 1, "encrypted_content": "x"})),
-        (
-            "edit_message",
-            json!({"group_id": 1, "seq": 1, "encrypted_content": "x"}),
-        ),
-        ("delete_message", json!({"group_id": 1, "seq": 1})),
-        ("mark_read", json!({"group_id": 1, "seq": 1})),
-        ("typing", json!({"group_id": 1, "is_typing": true})),
-        ("join_group", json!({"group_id": 1})),
-        ("leave_group", json!({"group_id": 1})),
-        ("nothing", json!({})),
-    ] {
-        assert_eq!(
-            ask(&late, event, payload).await["code"],
-            "token_expired",
-            "{event}"
-        );
-    }
     let ack = ask(
         &late,
         "refresh_token",

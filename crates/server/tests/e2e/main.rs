@@ -29,7 +29,6 @@ mod guide;
 mod handshakes;
 mod history;
 mod keys;
-mod lease;
 mod leases;
 mod limits;
 mod names;

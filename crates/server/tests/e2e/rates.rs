@@ -102,6 +102,7 @@ async fn unanswered_sends_sockets_and_pages_are_as_many_as_is_set(store: Store) 
         ("SEALROOM_LIMIT_SOCKETS_PER_USER", "2"),
         ("SEALROOM_LIMIT_PAGE", "4"),
         ("SEALROOM_LIMIT_CONTENT_BYTES", "10"),
+        ("SEALROOM_LIMIT_FRAME_BYTES", "2048"),
     ];
     let world = World::start_with(store, &settings).await;
     world.group(1, [1, 2]).await;
@@ -137,13 +138,18 @@ async fn unanswered_sends_sockets_and_pages_are_as_many_as_is_set(store: Store) 
         (4, &json!(true))
     );
 
-    let _second = world.socket(1).await;
+    let second = world.socket(1).await;
     let third = Client::connect(world.addr(), &world.token(1)).await.unwrap_err();
     assert!(
         third.refused && third.message == "too_many_connections",
         "{third}"
     );
     world.socket(2).await;
+    for (pad, is_over) in [(1900, false), (2048, true)] {
+        let request = second.request("get_entries", json!({"group_id": 1, "pad": "x".repeat(pad)}));
+        assert_eq!(request.answer().await.is_err(), is_over, "{pad}");
+    }
+    second.wait_closed().await.unwrap();
 }
 
 /// The status of a new session, asked for by an address behind a proxy.

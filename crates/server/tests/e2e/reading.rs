@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sealroom_testkit::client::Client;
 use serde_json::{Value, json};
 
 use crate::{
@@ -19,6 +20,7 @@ async fn a_read_mark_goes_forward_and_is_told_to_those_who_joined(store: Store) 
     let mut world = World::start_on(store).await;
     world.group(1, [1, 2, 3]).await;
     let (reader, listener) = (world.joined(1, 1).await, world.joined(2, 1).await);
+    let second = world.joined(1, 1).await;
     let elsewhere = world.socket(3).await;
     for content in ["a", "b", "c"] {
         send(&listener, 1, content).await;
@@ -39,6 +41,10 @@ async fn a_read_mark_goes_forward_and_is_told_to_those_who_joined(store: Store) 
             "{seq}"
         );
     }
+    // The user's other sockets hear it as well, and so know what was read elsewhere.
+    let last = json!({"group_id": 1, "user_id": 1, "read_seq": 6});
+    assert_eq!(heard(&second, "read").await.last(), Some(&last));
+    assert_eq!(heard(&reader, "read").await.len(), 0);
     let told = heard(&listener, "read").await;
     assert!(
         told.iter()
@@ -177,4 +183,34 @@ async fn marks_and_typing_are_refused_where_they_are_wrong(store: Store) {
         let ack = member.emit_with_ack("typing", format!("{{\"group_id\":1,\"is_typing\":{is_typing}}}"));
         assert!(is_invalid(&ack.await.unwrap(), "is_typing"), "{is_typing}");
     }
+}
+
+on_each_store!(typing_is_left_out_where_a_socket_is_busy, worker_threads = 2);
+async fn typing_is_left_out_where_a_socket_is_busy(store: Store) {
+    const MESSAGES: usize = 150;
+    let settings = [
+        ("SEALROOM_LIMIT_OUTBOUND_BYTES", "off"),
+        ("SEALROOM_LIMIT_WRITE_STALL", "off"),
+    ];
+    let world = World::start_with(store, &settings).await;
+    world.group(1, [1, 2]).await;
+    let token = world.token(1);
+    let busy = Client::builder(world.addr()).token(&token).receive_buffer(4096);
+    let busy = busy.connect().await.unwrap();
+    succeed(&busy, "join_group", json!({"group_id": 1})).await;
+    let writer = world.socket(2).await;
+    busy.pause_reading();
+    // More than the kernels take.
+    let content = "x".repeat(60_000);
+    for _ in 0..MESSAGES {
+        send(&writer, 1, &content).await;
+    }
+    succeed(&writer, "typing", json!({"group_id": 1, "is_typing": true})).await;
+    busy.resume_reading();
+    for _ in 0..MESSAGES {
+        busy.next_event("new_message").await.unwrap();
+    }
+    succeed(&writer, "typing", json!({"group_id": 1, "is_typing": false})).await;
+    let told = busy.next_event("typing").await.unwrap();
+    assert_eq!(told, json!({"group_id": 1, "user_id": 2, "is_typing": false}));
 }

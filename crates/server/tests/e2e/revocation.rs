@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use sealroom_testkit::client::{Client, Kind, Received};
-use serde_json::json;
+use sealroom_testkit::client::{Client, Kind, Received, http};
+use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::{
@@ -85,4 +85,32 @@ async fn a_revoked_user_is_sent_away_and_comes_back_only_with_a_new_token(store:
     let stranger = world.token(77);
     assert_eq!(world.admin("POST", "/users/77/revoke", None).await.status, 204);
     assert_eq!(refusal(&world, &stranger).await, "token_revoked");
+}
+
+on_each_store!(a_polling_client_is_sent_away_too);
+async fn a_polling_client_is_sent_away_too(store: Store) {
+    let world = World::start_on(store).await;
+    let path = "/socket.io/?EIO=4&transport=polling";
+    let get = async |path: &str| {
+        http::request(world.addr(), "GET", path, None, None)
+            .await
+            .unwrap()
+    };
+    let open: Value = serde_json::from_str(get(path).await.text().strip_prefix('0').unwrap()).unwrap();
+    let session = format!("{path}&sid={}", open["sid"].as_str().unwrap());
+    let connect = format!("40{}", json!({"token": world.token(1)}));
+    let headers = [("Content-Type", "text/plain;charset=UTF-8")];
+    let posted = http::request_with(world.addr(), "POST", &session, &headers, connect.as_bytes());
+    assert_eq!(posted.await.unwrap().status, 200);
+    while !get(&session).await.text().contains("40{") {}
+    // It waits for news when they come.
+    let begin = Instant::now();
+    let (told, revoked) = tokio::join!(get(&session), async {
+        sleep(Duration::from_millis(50)).await;
+        world.admin("POST", "/users/1/revoke", None).await
+    });
+    assert_eq!((revoked.status, told.text().as_str()), (204, "41"));
+    while get(&session).await.status == 200 {
+        assert!(begin.elapsed() < Duration::from_secs(2), "its session goes on");
+    }
 }
