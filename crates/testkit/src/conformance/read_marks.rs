@@ -246,8 +246,8 @@ pub async fn a_deleted_group_has_no_marks(fixture: ReadMarksFixture) {
     assert_eq!(fixture.advance(one, 1, 5).await, None);
     fixture.group(1, 2).await;
     assert_eq!(fixture.of_user(1, &[one, two]).await, [(two, seq(4))]);
-    assert_eq!(fixture.advance(one, 1, 0).await, Some(marked(0, 7)));
-    assert_eq!(fixture.advance(one, 1, 6).await, Some(marked(6, 7)));
+    assert_eq!(fixture.advance(one, 1, 0).await, Some(marked(0, 8)));
+    assert_eq!(fixture.advance(one, 1, 6).await, Some(marked(6, 8)));
 }
 
 /// The marks go with the user.

@@ -15,7 +15,7 @@ use crate::conformance::{
 
 /// From its erasure on until the last step, also where there is nothing to do.
 pub async fn an_erasure_is_unfinished_until_its_last_step(fixture: UpkeepFixture) {
-    fixture.group(1).await;
+    let one = fixture.group(1).await;
     let (ann, ben) = (fixture.known(1).await, fixture.known(2).await);
     assert_eq!(fixture.unfinished().await, []);
     fixture.erase(ann).await;
@@ -26,8 +26,13 @@ pub async fn an_erasure_is_unfinished_until_its_last_step(fixture: UpkeepFixture
     assert_eq!(fixture.unfinished().await, [ben]);
     fixture.erase_content(ben).await;
     assert_eq!(fixture.unfinished().await, []);
-    // Erasing again begins nothing anew.
+    // Erasing again begins anew: for what was written until the user was out of its groups.
+    fixture.append_new(vec![message(one, ann, "meanwhile")]).await;
     fixture.erase(ann).await;
+    assert_eq!(fixture.unfinished().await, [ann]);
+    fixture.erase_content(ann).await;
+    let left = fixture.left(one).await;
+    assert!(left[0].message().expect("a message").content.is_none());
     assert_eq!(fixture.unfinished().await, []);
 }
 
