@@ -103,9 +103,7 @@ impl ClaimRules {
             name: name(&claims)?,
             scope: claims.text("scope")?,
             // A claim of our own: with another issuer it may mean anything.
-            login_id: claims
-                .get("login_id")
-                .and_then(|value| id(value, LoginId::new)),
+            login_id: claims.get("login_id").and_then(|value| id(value, LoginId::new)),
             issued_at,
             expires_at: claims
                 .get("exp")

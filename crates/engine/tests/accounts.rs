@@ -98,7 +98,11 @@ async fn an_account_logs_in_with_its_name_and_password_alone() {
 async fn a_refresh_token_is_spent_once_and_its_reuse_ends_the_login() {
     let accounts = Accounts::new();
     let first = accounts.register("alice").await.unwrap();
-    let second = accounts.service.refresh(&first.refresh_token, HERE).await.unwrap();
+    let second = accounts
+        .service
+        .refresh(&first.refresh_token, HERE)
+        .await
+        .unwrap();
     let principal = accounts.principal(&second).await;
     assert_eq!(principal.login_id, accounts.principal(&first).await.login_id);
     let socket = accounts.world.socket_of(principal.clone()).await.unwrap();
@@ -115,8 +119,18 @@ async fn a_refresh_token_is_spent_once_and_its_reuse_ends_the_login() {
     let refused = accounts.world.chat.me(&principal).await;
     assert_eq!(refused.unwrap_err().code, ErrorCode::TokenRevoked);
     // Neither goes on; another login of the same user does.
-    assert!(accounts.service.refresh(&second.refresh_token, HERE).await.is_err());
-    accounts.service.refresh(&other.refresh_token, HERE).await.unwrap();
+    assert!(
+        accounts
+            .service
+            .refresh(&second.refresh_token, HERE)
+            .await
+            .is_err()
+    );
+    accounts
+        .service
+        .refresh(&other.refresh_token, HERE)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -143,7 +157,11 @@ async fn a_login_ends_with_its_sockets_and_no_others() {
     }
     let logout = accounts.principal(&one).await;
     accounts.service.logout(&logout).await.unwrap();
-    accounts.service.logout_with(&two.refresh_token, HERE).await.unwrap();
+    accounts
+        .service
+        .logout_with(&two.refresh_token, HERE)
+        .await
+        .unwrap();
     let told: Vec<_> = sockets.iter().map(|socket| socket.recorder.all().len()).collect();
     assert_eq!(told, [1, 1, 0]);
     for (login, goes_on) in [(&one, false), (&two, false), (&three, true)] {
@@ -237,7 +255,13 @@ async fn a_user_who_was_erased_or_revoked_cannot_refresh() {
         .unwrap();
     accounts.world.chat.erase_user(ADMIN, bob.user_id).await.unwrap();
     for login in [&alice, &bob] {
-        assert!(accounts.service.refresh(&login.refresh_token, HERE).await.is_err());
+        assert!(
+            accounts
+                .service
+                .refresh(&login.refresh_token, HERE)
+                .await
+                .is_err()
+        );
     }
     let refused = accounts.service.login("bob", PASSWORD, HERE).await;
     assert_eq!(code(refused), ErrorCode::LoginFailed);

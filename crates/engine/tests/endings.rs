@@ -152,10 +152,7 @@ async fn another_server_delivers_nothing_of_the_next_group_to_the_members_of_the
     sleep(Duration::from_secs(6)).await;
     let seen = bob.recorder.all();
     assert!(delivered(&seen).is_empty(), "{seen:?}");
-    assert!(
-        told_of_the_end(&seen) || seen.contains(&Seen::Lost),
-        "{seen:?}"
-    );
+    assert!(told_of_the_end(&seen) || seen.contains(&Seen::Lost), "{seen:?}");
 }
 
 #[tokio::test]

@@ -179,7 +179,11 @@ impl Chat {
         };
         let run = deletion.run(actor.user_id, group_id, self.ports.clock.now());
         let existed = self.detached("delete a group", run).await?;
-        if existed { Ok(()) } else { Err(absent(actor).into()) }
+        if existed {
+            Ok(())
+        } else {
+            Err(absent(actor).into())
+        }
     }
 
     /// Creates a group under a chosen id, or renames it; adds nobody. `true` where it was created. Admins only.

@@ -48,7 +48,7 @@ pub(crate) fn routes() -> Routes<Arc<Api>> {
             Words {
                 id: "login",
                 does: "Logs in with a name and a password",
-                details: "Attempts are limited for each name and each address.",
+                details: "Attempts are limited for each name from an address, each name, and each address.",
                 refuses: &[
                     ErrorCode::NotFound,
                     ErrorCode::LoginFailed,
@@ -69,6 +69,7 @@ pub(crate) fn routes() -> Routes<Arc<Api>> {
                     ErrorCode::NotFound,
                     ErrorCode::TokenInvalid,
                     ErrorCode::TokenRevoked,
+                    ErrorCode::RateLimited,
                     ErrorCode::Unavailable,
                     ErrorCode::ShuttingDown,
                 ],
@@ -81,7 +82,7 @@ pub(crate) fn routes() -> Routes<Arc<Api>> {
                 id: "logout",
                 does: "Ends a login, with its tokens and sockets",
                 details: "That of the refresh token in the body, or else that of the access token in the header.",
-                refuses: &[ErrorCode::NotFound],
+                refuses: &[ErrorCode::NotFound, ErrorCode::RateLimited],
             },
         )
 }

@@ -194,7 +194,9 @@ async fn erase(conn: &mut AsyncPgConnection, user_id: UserId, at: Timestamp) -> 
         .get_result(conn)
         .await
         .optional()?;
-    let Some(revoked_up_to) = known else { return Ok(false) };
+    let Some(revoked_up_to) = known else {
+        return Ok(false);
+    };
     diesel::update(users::table.find(user_id))
         .set(Erasure::at(at, revoked_up_to))
         .execute(conn)

@@ -144,7 +144,9 @@ fn erase(conn: &mut SqliteConnection, user_id: UserId, at: Timestamp) -> Result<
         .select(users::revoked_up_to)
         .get_result(conn)
         .optional()?;
-    let Some(revoked_up_to) = known else { return Ok(false) };
+    let Some(revoked_up_to) = known else {
+        return Ok(false);
+    };
     diesel::update(users::table.find(user_id))
         .set(Erasure::at(at, revoked_up_to))
         .execute(conn)?;

@@ -211,7 +211,7 @@ async fn a_group_is_put_in_the_place_of_a_long_one() {
     for cursor in [
         Cursor::Newest,
         Cursor::After(Seq::ZERO),
-        Cursor::Before(seq(12_001)),
+        Cursor::Before(seq(12_002)),
     ] {
         let page = GroupLog::read(&store, group(), cursor, limit)
             .await
@@ -219,7 +219,7 @@ async fn a_group_is_put_in_the_place_of_a_long_one() {
             .unwrap();
         assert_eq!(
             (page.first.get(), page.head.get(), page.has_more),
-            (12_002, 12_001, false)
+            (12_003, 12_002, false)
         );
         assert!(page.entries.is_empty());
     }
@@ -237,7 +237,7 @@ async fn a_group_is_put_in_the_place_of_a_long_one() {
     // The client id of the former group is free.
     let next = store.append(vec![message("z", Some("again"))]).await.unwrap();
     assert!(
-        matches!(&next[0], Ok(Appended::New(entry)) if entry.seq == seq(12_002)),
+        matches!(&next[0], Ok(Appended::New(entry)) if entry.seq == seq(12_003)),
         "{next:?}"
     );
 }
