@@ -27,6 +27,8 @@ fn copy(from: &Path, to: &TestDatabase) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sealroom-server"));
     command
         .env_clear()
+        // Where `cargo xtask coverage` runs this, the program writes what it executed there.
+        .envs(std::env::var_os("LLVM_PROFILE_FILE").map(|file| ("LLVM_PROFILE_FILE", file)))
         .current_dir(from)
         .arg("copy")
         .arg(format!("--from=sqlite://{}", from.join("sealroom.db").display()))
