@@ -50,7 +50,7 @@ pub(crate) fn run(metadata: &Metadata, filter: Option<&str>) -> anyhow::Result<(
     let tests = process::run(llvm_cov(tests).args(filter));
     // What was executed is of interest also where a test failed.
     process::run(&mut llvm_cov("report --html"))?;
-    process::run(&mut llvm_cov("report --summary-only"))?;
+    process::run(&mut llvm_cov("report"))?;
     tests
 }
 
