@@ -1,8 +1,9 @@
-//! Settings that are right by themselves and do not fit together stop every subcommand, and nothing is left behind.
+//! Settings that are right by themselves and do not fit together, and those that only an embedder can make.
 #![expect(clippy::unwrap_used, reason = "a failed check ends the test")]
 
-use std::{fs, process::Command};
+use std::{fs, process::Command, time::Duration};
 
+use sealroom_server::settings::Settings;
 use tempfile::TempDir;
 
 #[test]
@@ -60,5 +61,33 @@ fn settings_that_do_not_fit_together_stop_every_subcommand() {
             assert!(!stderr.contains("hidden"), "{stderr}");
             assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
         }
+    }
+}
+
+/// The command line reads no such value; an embedder writes the fields.
+#[test]
+fn settings_of_an_embedder_are_checked_as_well() {
+    let cases: [(fn(&mut Settings), &str); 5] = [
+        (|s| s.limits.page_entries = 0, "SEALROOM_LIMIT_PAGE"),
+        (
+            |s| s.limits.unacked_sends = Some(0),
+            "SEALROOM_LIMIT_UNACKED_SENDS",
+        ),
+        (|s| s.limit_connections = Some(0), "SEALROOM_LIMIT_CONNECTIONS"),
+        (
+            |s| s.limit_write_stall = Some(Duration::ZERO),
+            "SEALROOM_LIMIT_WRITE_STALL",
+        ),
+        (
+            |s| s.claims.user_claim = "exp".to_owned(),
+            "SEALROOM_JWT_USER_CLAIM",
+        ),
+    ];
+    assert!(Settings::default().validate().is_ok());
+    for (change, named) in cases {
+        let mut settings = Settings::default();
+        change(&mut settings);
+        let error = settings.validate().unwrap_err().to_string();
+        assert!(error.contains(named), "{error}");
     }
 }
