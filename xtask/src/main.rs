@@ -1,8 +1,9 @@
 //! The project's own commands: `cargo xtask`.
 //!
 //! `arch` proves the layers, `check` adds format, clippy and docs, `test` installs what the tests need and runs all
-//! of them, `ci` is all of it: what must pass before a change is taken. `pg` starts a PostgreSQL server to try
-//! things with, `torture` kills the server all the time and holds what its clients saw against the protocol.
+//! of them, `ci` is all of it: what must pass before a change is taken. `coverage` says which lines the tests execute.
+//! `pg` starts a PostgreSQL server to try things with, `torture` kills the server all the time and holds what its
+//! clients saw against the protocol.
 
 #![expect(
     clippy::print_stdout,
@@ -12,6 +13,7 @@
 
 mod arch;
 mod ci;
+mod coverage;
 mod interop;
 mod postgres;
 mod process;
@@ -39,6 +41,12 @@ enum Command {
     Arch,
     /// Installs what the tests need and runs all of them.
     Test {
+        /// Runs only the tests whose name contains this.
+        #[arg(long)]
+        filter: Option<String>,
+    },
+    /// Runs all tests and says which lines they execute; needs cargo-llvm-cov and the tools of the compiler's LLVM.
+    Coverage {
         /// Runs only the tests whose name contains this.
         #[arg(long)]
         filter: Option<String>,
@@ -72,6 +80,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     match &arguments.command {
         Command::Arch => arch::run(&metadata),
         Command::Test { filter } => test::run(&metadata, filter.as_deref()),
+        Command::Coverage { filter } => coverage::run(&metadata, filter.as_deref()),
         Command::Check => ci::check(&metadata),
         Command::Ci => ci::run(&metadata),
         Command::Pg => postgres::run(),

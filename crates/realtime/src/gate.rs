@@ -303,3 +303,40 @@ impl<S> std::fmt::Debug for RealtimeService<S> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue, header};
+
+    use super::bearer;
+
+    #[test]
+    fn the_token_is_that_of_the_one_authorization_header() {
+        for (values, token) in [
+            (&[][..], None),
+            (&["Bearer a.b.c"], Some("a.b.c")),
+            (&["bearer  a.b.c "], Some("a.b.c")),
+            (&["Basic a.b.c"], None),
+            (&["Bearer"], None),
+            (&["Bearer "], None),
+            (&["a.b.c"], None),
+            (&["Bearer \u{e9}"], None),
+            // Nobody may choose which of two is looked at: an empty token is wrong, and no token at all is another answer.
+            (&["Bearer a.b.c", "Bearer a.b.c"], Some("")),
+            (&["Basic x", "Bearer a.b.c"], Some("")),
+        ] {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(
+                    header::AUTHORIZATION,
+                    HeaderValue::from_bytes(value.as_bytes()).unwrap(),
+                );
+            }
+            assert_eq!(
+                bearer(&headers).map(|token| token.0.to_string()).as_deref(),
+                token,
+                "{values:?}"
+            );
+        }
+    }
+}

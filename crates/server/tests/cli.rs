@@ -33,6 +33,8 @@ fn program(directory: &Path) -> Command {
     command
         .current_dir(directory)
         .env_clear()
+        // Where `cargo xtask coverage` runs this, the program writes what it executed there.
+        .envs(std::env::var_os("LLVM_PROFILE_FILE").map(|file| ("LLVM_PROFILE_FILE", file)))
         .env("SEALROOM_LISTEN", "127.0.0.1:0")
         .env("SEALROOM_METRICS_LISTEN", "off")
         .stdin(Stdio::null());

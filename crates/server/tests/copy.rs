@@ -27,6 +27,8 @@ fn copy(from: &Path, to: &TestDatabase) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sealroom-server"));
     command
         .env_clear()
+        // Where `cargo xtask coverage` runs this, the program writes what it executed there.
+        .envs(std::env::var_os("LLVM_PROFILE_FILE").map(|file| ("LLVM_PROFILE_FILE", file)))
         .current_dir(from)
         .arg("copy")
         .arg(format!("--from=sqlite://{}", from.join("sealroom.db").display()))
@@ -253,4 +255,41 @@ async fn what_changed_in_the_target_is_found() {
         "{}",
         text(&output)
     );
+}
+
+#[test]
+fn what_cannot_be_copied_is_refused_in_one_line() {
+    let directory = TempDir::new().unwrap();
+    std::fs::write(directory.path().join("there.db"), "").unwrap();
+    for (from, to, says) in [
+        (
+            "postgres://u:hidden@h/d",
+            "postgres://u:hidden@h/d",
+            "--from must be an SQLite file",
+        ),
+        (
+            "sqlite://there.db",
+            "sqlite://other.db",
+            "--to must be a PostgreSQL database",
+        ),
+        (
+            "sqlite://missing.db",
+            "postgres://u:hidden@h/d",
+            "there is no database at sqlite://missing.db",
+        ),
+        ("mysql://u:hidden@h/d", "postgres://u:hidden@h/d", "--from: "),
+        ("sqlite://there.db", "postgres://u:hidden@h", "--to: "),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_sealroom-server"))
+            .current_dir(directory.path())
+            .arg("copy")
+            .args(["--from", from, "--to", to])
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{from} to {to}: {stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+        assert!(stderr.starts_with("error: ") && stderr.contains(says), "{stderr}");
+        assert!(!stderr.contains("hidden"), "{stderr}");
+    }
 }

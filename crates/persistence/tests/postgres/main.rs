@@ -11,6 +11,7 @@ mod copied;
 mod errors;
 mod locks;
 mod lost;
+mod new_log;
 mod plans;
 mod proxy;
 mod races;
