@@ -196,12 +196,12 @@ async fn attempts_are_limited_by_name_and_by_address() {
     // Somebody elsewhere is not kept out, until many are at it.
     accounts.service.login("alice", PASSWORD, HERE).await.unwrap();
     let guesses = (1..20).flat_map(|n| [n; 10]);
-    let mut guessed = Vec::new();
+    let mut answers = Vec::new();
     for n in guesses {
-        guessed.push(code(accounts.service.login("alice", "wrong", there(n)).await));
+        answers.push(code(accounts.service.login("alice", "wrong", there(n)).await));
     }
-    assert_eq!(guessed[188], ErrorCode::LoginFailed);
-    assert_eq!(guessed[189], ErrorCode::RateLimited);
+    assert_eq!(answers[188], ErrorCode::LoginFailed);
+    assert_eq!(answers[189], ErrorCode::RateLimited);
     assert_eq!(
         code(accounts.service.refresh("made up", there(0)).await),
         ErrorCode::TokenInvalid,

@@ -17,6 +17,7 @@ use sealroom_testkit::{
     memory::{FixedClock, MemoryStore},
 };
 use tokio::time::sleep;
+use tokio_util::task::TaskTracker;
 
 const GROUP: i64 = 5;
 const ALICE: i64 = 1;
@@ -172,7 +173,7 @@ async fn what_an_erased_user_wrote_meanwhile_is_erased_too() {
     faults.only(&[Call::EraseUser]);
     faults.pause_answers();
     let chat = here.chat.clone();
-    let erasing = tokio::spawn(async move { chat.erase_user(ADMIN, user(BOB)).await });
+    let erasing = TaskTracker::new().spawn(async move { chat.erase_user(ADMIN, user(BOB)).await });
     faults.until_waiting(1).await;
     // The other server's upkeep finishes the erasure, before the user is out of the group.
     while !store.unfinished_erasures().await.unwrap().is_empty() {

@@ -1,5 +1,4 @@
 //! Settings that are right by themselves and do not fit together, and those that only an embedder can make.
-#![expect(clippy::unwrap_used, reason = "a failed check ends the test")]
 
 use std::{fs, process::Command, time::Duration};
 
@@ -67,7 +66,8 @@ fn settings_that_do_not_fit_together_stop_every_subcommand() {
 /// The command line reads no such value; an embedder writes the fields.
 #[test]
 fn settings_of_an_embedder_are_checked_as_well() {
-    let cases: [(fn(&mut Settings), &str); 5] = [
+    type Wrong = (fn(&mut Settings), &'static str);
+    let cases: [Wrong; 5] = [
         (|s| s.limits.page_entries = 0, "SEALROOM_LIMIT_PAGE"),
         (
             |s| s.limits.unacked_sends = Some(0),

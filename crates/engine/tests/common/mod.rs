@@ -15,7 +15,7 @@ use sealroom_domain::{
     DisplayName, EncryptedContent, Entry, GroupId, GroupName, LogId, Principal, RemovalReason, Role, Seq,
     Timestamp, UserId,
     ports::{
-        Appended, Cursor, GroupLog, Groups, Memberships, MessagesPage, NewEntry, Page, PageLimit,
+        Accounts, Appended, Cursor, GroupLog, Groups, Memberships, MessagesPage, NewEntry, Page, PageLimit,
         RefusedEntry, StoreError,
     },
 };
@@ -312,10 +312,11 @@ impl World {
     fn start(store: MemoryStore, seed: u64, options: ChatOptions, has_accounts: bool) -> Self {
         let log = Arc::new(SlowLog::new(store.clone(), seed));
         let clock = Arc::new(FixedClock::new(Timestamp::from_secs(1_700_000_000)));
+        let accounts: Arc<dyn Accounts> = Arc::new(store.clone());
         let ports = Ports {
             log: log.clone(),
             memberships: Arc::new(SlowMemberships(log.clone())),
-            accounts: has_accounts.then(|| Arc::new(store.clone()) as _),
+            accounts: has_accounts.then_some(accounts),
             ..Ports::on(&store, clock.clone())
         };
         Self {
