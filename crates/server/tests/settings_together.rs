@@ -1,4 +1,5 @@
 //! Settings that are right by themselves and do not fit together, and those that only an embedder can make.
+
 use std::{fs, process::Command, time::Duration};
 
 use sealroom_server::settings::Settings;
@@ -62,13 +63,11 @@ fn settings_that_do_not_fit_together_stop_every_subcommand() {
     }
 }
 
-/// One field that is written.
-type Change = fn(&mut Settings);
-
 /// The command line reads no such value; an embedder writes the fields.
 #[test]
 fn settings_of_an_embedder_are_checked_as_well() {
-    let cases: [(Change, &str); 5] = [
+    type Wrong = (fn(&mut Settings), &'static str);
+    let cases: [Wrong; 5] = [
         (|s| s.limits.page_entries = 0, "SEALROOM_LIMIT_PAGE"),
         (
             |s| s.limits.unacked_sends = Some(0),
