@@ -269,7 +269,16 @@ async fn an_address_has_so_many_connections_and_no_more(store: Store) {
         ("SEALROOM_LIMIT_CONNECTIONS_PER_ADDRESS", "3"),
         ("SEALROOM_LIMIT_CONNECTIONS", "100"),
     ];
-    let world = World::start_with(store, &settings).await;
+    three_connections(store, &settings).await;
+}
+
+on_each_store!(a_server_has_so_many_connections_and_no_more);
+async fn a_server_has_so_many_connections_and_no_more(store: Store) {
+    three_connections(store, &[("SEALROOM_LIMIT_CONNECTIONS", "3")]).await;
+}
+
+async fn three_connections(store: Store, settings: &[(&str, &str)]) {
+    let world = World::start_with(store, settings).await;
     world.group(1, [1]).await;
     let mut clients = Vec::new();
     for _ in 0..3 {
