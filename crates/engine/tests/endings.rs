@@ -24,6 +24,13 @@ const ALICE: i64 = 1;
 const BOB: i64 = 2;
 const CAROL: i64 = 3;
 
+fn actor(id: i64) -> Actor {
+    Actor {
+        user_id: user(id),
+        admin: false,
+    }
+}
+
 /// A store whose groups and users fail as told.
 fn world(store: MemoryStore, faults: &Faults, options: ChatOptions) -> World {
     let log = Arc::new(SlowLog::new(store.clone(), 7));
@@ -194,14 +201,16 @@ async fn what_an_erased_user_wrote_meanwhile_is_erased_too() {
     assert!(messages[0].content.is_none(), "{messages:?}");
 }
 
-#[tokio::test]
-async fn an_erasure_goes_past_groups_that_are_gone() {
+/// A chat whose host keeps the memberships, in the second store, which fails as told.
+fn hosted(faults: &Faults) -> (World, MemoryStore) {
     let (store, host) = (MemoryStore::new(), MemoryStore::new());
     let log = Arc::new(SlowLog::new(store.clone(), 7));
     let clock = Arc::new(FixedClock::new(Timestamp::from_secs(1_700_000_000)));
+    let memberships: Arc<dyn Memberships> =
+        Arc::new(SlowMemberships(Arc::new(SlowLog::new(host.clone(), 3))));
     let ports = Ports {
         log: log.clone(),
-        memberships: Arc::new(SlowMemberships(Arc::new(SlowLog::new(host.clone(), 3)))),
+        memberships: Arc::new(Faulty::<dyn Memberships>::new(memberships, faults)),
         ..Ports::on(&store, clock.clone())
     };
     let options = ChatOptions {
@@ -210,17 +219,22 @@ async fn an_erasure_goes_past_groups_that_are_gone() {
     };
     let world = World {
         chat: Chat::start(ports, options),
-        store: store.clone(),
+        store,
         log,
         clock,
     };
+    (world, host)
+}
+
+#[tokio::test]
+async fn an_erasure_goes_past_groups_that_are_gone() {
+    let (world, host) = hosted(&Faults::new());
     let (name, at) = (GroupName::new("of the host").unwrap(), Timestamp::from_secs(0));
     // Of the first, only the host knows.
     for id in [GROUP - 1, GROUP] {
-        host.put(group(id), &name, at).await.unwrap();
         host.set(group(id), user(BOB), Role::Member).await.unwrap();
     }
-    store.put(group(GROUP), &name, at).await.unwrap();
+    world.store.put(group(GROUP), &name, at).await.unwrap();
     let bob = world.socket(BOB).await;
     bob.send(GROUP, "x").await.unwrap().unwrap();
     world.chat.erase_user(ADMIN, user(BOB)).await.unwrap();
@@ -230,6 +244,43 @@ async fn an_erasure_goes_past_groups_that_are_gone() {
         _ => true,
     });
     assert!(unreadable);
+}
+
+#[tokio::test]
+async fn a_group_whose_members_the_host_does_not_take_is_none() {
+    let faults = Faults::new();
+    let (world, _host) = hosted(&faults);
+    faults.only(&[Call::SetMember]);
+    faults.fail_next(1);
+    let name = GroupName::new("new").unwrap();
+    let refused = world.chat.create_group(actor(ALICE), name, &[user(BOB)]).await;
+    assert_eq!(refused.unwrap_err().code, ErrorCode::Unavailable);
+    assert_eq!(world.store.get(&[group(1)]).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_deletion_that_failed_at_the_host_can_be_repeated_and_nobody_listens_on() {
+    let faults = Faults::new();
+    let (world, host) = hosted(&faults);
+    let name = GroupName::new("of both").unwrap();
+    world
+        .store
+        .put(group(GROUP), &name, Timestamp::from_secs(0))
+        .await
+        .unwrap();
+    for (id, role) in [(ALICE, Role::Owner), (BOB, Role::Member), (CAROL, Role::Member)] {
+        host.set(group(GROUP), user(id), role).await.unwrap();
+    }
+    let bob = world.socket(BOB).await;
+    bob.join(GROUP, None).await;
+    faults.only(&[Call::RemoveMember]);
+    faults.lose_next_answers(1);
+    let refused = world.chat.delete_group(actor(ALICE), group(GROUP)).await;
+    assert_eq!(refused.unwrap_err().code, ErrorCode::Unavailable);
+    assert_eq!(bob.recorder.all().last(), Some(&Seen::Lost));
+    world.chat.delete_group(actor(ALICE), group(GROUP)).await.unwrap();
+    assert!(host.members_of(group(GROUP)).await.unwrap().is_empty());
+    assert_eq!(world.store.get(&[group(GROUP)]).await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -243,11 +294,7 @@ async fn with_accounts_nobody_becomes_known_by_being_added() {
     let chat = Chat::start(ports, ChatOptions::default());
     let name = DisplayName::new("Alice").unwrap();
     store.upsert(user(ALICE), &name, None).await.unwrap();
-    let actor = Actor {
-        user_id: user(ALICE),
-        admin: false,
-    };
     let group_name = GroupName::new("g").unwrap();
-    let refused = chat.create_group(actor, group_name, &[user(BOB)]).await;
+    let refused = chat.create_group(actor(ALICE), group_name, &[user(BOB)]).await;
     assert_eq!(refused.unwrap_err().code, ErrorCode::NotFound);
 }

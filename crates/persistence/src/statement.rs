@@ -18,13 +18,13 @@ pub(crate) type UserColumns = <(
 ) as Expression>::SqlType;
 
 /// Defines a statement of a backend: its parameters with their types here and there, the types of its columns, and its
-/// text around the parameters. diesel prepares it once for each connection.
+/// text around the parameters, in literals or constants. diesel prepares it once for each connection.
 macro_rules! statement {
     (
         $backend:ty:
         $(#[$doc:meta])*
         $name:ident { $($parameter:ident: $rust:ty as $sql:ty),* $(,)? } -> $columns:ty =
-        $begin:literal $([$bound:ident] $text:literal)*
+        $begin:tt $([$bound:ident] $text:tt)*
     ) => {
         $(#[$doc])*
         #[derive(Debug, Default)]

@@ -2,7 +2,7 @@
 
 use sealroom_domain::{
     Entry, ErrorCode, Extra, GroupId, Limits, LogId, Refusal, Seq,
-    ports::{CurrentMessage, Cursor, MessagesPage, Page, PageLimit},
+    ports::{CurrentMessage, Cursor, PageLimit, StoreError},
 };
 
 use super::{Actor, Chat, read_marks::absent};
@@ -64,26 +64,13 @@ impl Chat {
         cursor: Cursor,
         limit: Option<usize>,
     ) -> Result<EntriesPage, Refusal> {
-        self.check_open()?;
-        self.check_sight(actor, group_id).await?;
-        let page = self
-            .ports
-            .log
-            .read(group_id, cursor, self.page_limit(limit))
-            .await
-            .map_err(|error| self.failed("read a log", &error))?;
-        let Page {
-            entries,
-            has_more,
-            head,
-            first,
-        } = page.ok_or(absent(actor))?;
-        check_history(cursor, first)?;
-        self.check_still_seen(actor, group_id).await?;
+        let read = self.ports.log.read(group_id, cursor, self.page_limit(limit));
+        let page = self.seen(actor, group_id, "read a log", read).await?;
+        check_history(cursor, page.first)?;
         Ok(EntriesPage {
-            entries,
-            has_more,
-            head,
+            entries: page.entries,
+            has_more: page.has_more,
+            head: page.head,
             log_id: self.log_id().await?,
         })
     }
@@ -97,26 +84,13 @@ impl Chat {
         cursor: Cursor,
         limit: Option<usize>,
     ) -> Result<CurrentMessages, Refusal> {
-        self.check_open()?;
-        self.check_sight(actor, group_id).await?;
-        let page = self
-            .ports
-            .log
-            .messages(group_id, cursor, self.page_limit(limit))
-            .await
-            .map_err(|error| self.failed("read messages", &error))?;
-        let MessagesPage {
-            messages,
-            has_more,
-            head,
-            first,
-        } = page.ok_or(absent(actor))?;
-        check_history(cursor, first)?;
-        self.check_still_seen(actor, group_id).await?;
+        let read = self.ports.log.messages(group_id, cursor, self.page_limit(limit));
+        let page = self.seen(actor, group_id, "read messages", read).await?;
+        check_history(cursor, page.first)?;
         Ok(CurrentMessages {
-            messages,
-            has_more,
-            head,
+            messages: page.messages,
+            has_more: page.has_more,
+            head: page.head,
             log_id: self.log_id().await?,
         })
     }
@@ -133,9 +107,23 @@ impl Chat {
         }
     }
 
-    /// A page may be shown to whoever is a member after it was read: had it been removed before, this would tell.
-    async fn check_still_seen(&self, actor: Actor, group_id: GroupId) -> Result<(), Refusal> {
-        self.check_sight(actor, group_id).await.map(drop)
+    /// What `read` answers, for whoever may see the group before and after it: had the actor been removed in between,
+    /// this would tell.
+    async fn seen<P>(
+        &self,
+        actor: Actor,
+        group_id: GroupId,
+        attempt: &'static str,
+        read: impl Future<Output = Result<Option<P>, StoreError>>,
+    ) -> Result<P, Refusal> {
+        self.check_open()?;
+        self.check_sight(actor, group_id).await?;
+        let page = read
+            .await
+            .map_err(|error| self.failed(attempt, &error))?
+            .ok_or(absent(actor))?;
+        self.check_sight(actor, group_id).await?;
+        Ok(page)
     }
 }
 

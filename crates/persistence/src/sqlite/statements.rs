@@ -50,6 +50,13 @@ statement! { Sqlite:
         "INSERT INTO outbox (group_id, seq) VALUES (" [group_id] ", " [seq] ")"
 }
 
+/// Entries with their last edits, of one group; a row of it is a `MessageRow`.
+const MESSAGES: &str = "SELECT e.group_id, e.seq, e.kind, e.at, e.actor_id, e.message_id, e.target_seq, e.user_id, e.role, \
+                        e.reason, e.key_epoch, e.client_message_id, e.sender_name, e.content, edit.seq, edit.content, \
+                        edit.key_epoch FROM entries e LEFT JOIN entries edit ON edit.group_id = e.group_id \
+                        AND edit.seq = (SELECT max(c.seq) FROM entries c WHERE c.group_id = e.group_id \
+                        AND c.target_seq = e.seq) WHERE e.group_id = ";
+
 statement! { Sqlite:
     /// The messages that have content from `low` to `high`, both included, ascending; a row of it is a `MessageRow`.
     MessagesAscending {
@@ -57,11 +64,7 @@ statement! { Sqlite:
         low: i64 as BigInt,
         high: i64 as BigInt,
     } -> (EntryColumns, Nullable<BigInt>, Nullable<Text>, Nullable<BigInt>) =
-        "SELECT e.group_id, e.seq, e.kind, e.at, e.actor_id, e.message_id, e.target_seq, e.user_id, e.role, e.reason, \
-         e.key_epoch, e.client_message_id, e.sender_name, e.content, edit.seq, edit.content, edit.key_epoch \
-         FROM entries e LEFT JOIN entries edit ON edit.group_id = e.group_id AND edit.seq = (SELECT max(c.seq) \
-         FROM entries c WHERE c.group_id = e.group_id AND c.target_seq = e.seq) \
-         WHERE e.group_id = " [group_id] " AND e.seq >= " [low] " AND e.seq <= " [high]
+        MESSAGES [group_id] " AND e.seq >= " [low] " AND e.seq <= " [high]
         " AND e.kind = 1 AND e.content IS NOT NULL ORDER BY e.seq ASC"
 }
 
@@ -72,11 +75,7 @@ statement! { Sqlite:
         low: i64 as BigInt,
         high: i64 as BigInt,
     } -> (EntryColumns, Nullable<BigInt>, Nullable<Text>, Nullable<BigInt>) =
-        "SELECT e.group_id, e.seq, e.kind, e.at, e.actor_id, e.message_id, e.target_seq, e.user_id, e.role, e.reason, \
-         e.key_epoch, e.client_message_id, e.sender_name, e.content, edit.seq, edit.content, edit.key_epoch \
-         FROM entries e LEFT JOIN entries edit ON edit.group_id = e.group_id AND edit.seq = (SELECT max(c.seq) \
-         FROM entries c WHERE c.group_id = e.group_id AND c.target_seq = e.seq) \
-         WHERE e.group_id = " [group_id] " AND e.seq >= " [low] " AND e.seq <= " [high]
+        MESSAGES [group_id] " AND e.seq >= " [low] " AND e.seq <= " [high]
         " AND e.kind = 1 AND e.content IS NOT NULL ORDER BY e.seq DESC"
 }
 
