@@ -99,15 +99,15 @@ mod verifier;
 
 pub use claims::{ClaimRules, ClaimRulesError, LEEWAY};
 pub use credentials::{BuiltInCredentials, CredentialsOptions};
-pub use jwks::{
-    FETCH_LIMIT, FetchError, FetchJwks, FetchedJwks, HttpJwks, HttpJwksError, IssuerKeys, IssuerOptions,
-};
+pub use jwks::{FETCH_LIMIT, FetchError, FetchJwks, FetchedJwks, HttpJwks, IssuerKeys, IssuerOptions};
 pub use keys::{
     Algorithm, JwksError, KeySet, KeySetError, MAX_JWKS_BYTES, MAX_JWKS_KEYS, MAX_PEM_BYTES, MAX_PEM_KEYS,
     MAX_UNNAMED, PemError, PublicKeyError, SigningKey, VerificationKey,
 };
 pub use minter::{Grant, MintError, Minter, MinterOptions};
 pub use passwords::{PasswordOptions, PasswordOptionsError};
+/// Why nothing can be asked of an address at all.
+pub use sealroom_outbound::HttpTargetError;
 pub use secret::{Secret, SecretError};
 pub use token::MAX_TOKEN_BYTES;
 pub use verifier::{JwtVerifier, Keys, VerifierOptions};

@@ -39,7 +39,9 @@ mod secret;
 
 pub use event::{EventType, EventTypeError};
 pub use hooks::{HookParts, Hooks, StartError};
-pub use http::{HttpPost, HttpPostError};
+pub use http::HttpPost;
 pub use options::HookOptions;
 pub use post::{Answer, Post, PostError, RetryAfter, SignedRequest};
+/// Why nothing can be asked of an address at all.
+pub use sealroom_outbound::HttpTargetError;
 pub use secret::{Secret, SecretError, Secrets};

@@ -3,9 +3,9 @@
 use std::{fs, io, path::PathBuf, sync::Arc};
 
 use sealroom_auth::{
-    BuiltInCredentials, CredentialsOptions, HttpJwks, HttpJwksError, IssuerKeys, IssuerOptions, JwtVerifier,
-    KeySet, KeySetError, Keys, Minter, MinterOptions, PasswordOptions, PemError, SigningKey, VerificationKey,
-    VerifierOptions,
+    BuiltInCredentials, CredentialsOptions, HttpJwks, HttpTargetError, IssuerKeys, IssuerOptions,
+    JwtVerifier, KeySet, KeySetError, Keys, Minter, MinterOptions, PasswordOptions, PemError, SigningKey,
+    VerificationKey, VerifierOptions,
 };
 
 use crate::{
@@ -39,7 +39,7 @@ pub enum TokenSetupError {
     },
     /// The keys of the issuer cannot be fetched at all.
     #[error("the keys of the issuer cannot be fetched")]
-    Jwks(#[from] HttpJwksError),
+    Jwks(#[from] HttpTargetError),
     /// The keys cannot be told apart.
     #[error("the keys for tokens do not fit together")]
     Keys(#[from] KeySetError),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sealroom_engine::{Chat, Ports};
-use sealroom_hooks::{HookOptions, HookParts, Hooks, HttpPost, HttpPostError, StartError};
+use sealroom_hooks::{HookOptions, HookParts, Hooks, HttpPost, HttpTargetError, StartError};
 
 use crate::{settings::Settings, store::Store};
 
@@ -13,7 +13,7 @@ use crate::{settings::Settings, store::Store};
 pub enum WebhookError {
     /// Nothing can be sent to that address.
     #[error("the receiver of webhooks cannot be reached at all")]
-    Post(#[from] HttpPostError),
+    Post(#[from] HttpTargetError),
     /// The deliveries cannot begin.
     #[error("webhooks cannot be sent")]
     Start(#[from] StartError),

@@ -37,7 +37,7 @@ const TRANSPORT: Names = &[
     "tower*",
     "tungstenite",
 ];
-/// HTTP towards others. Of the adapters `auth` alone has it, for an issuer's keys.
+/// HTTP towards others: for `auth` an issuer's keys, for `hooks` the webhooks.
 const HTTP_CLIENT: Names = &["reqwest*"];
 const DATABASE: Names = &[
     "bb8*",
@@ -89,6 +89,12 @@ pub(crate) const RULES: &[Rule] = &[
         third_party: ThirdParty::AllBut(&[TRANSPORT, HTTP_CLIENT, DATABASE, BUS, TOKENS, PROGRAM, RUNTIME]),
     },
     Rule {
+        package: "sealroom-outbound",
+        arrows: &[],
+        test_arrows: &[],
+        third_party: ThirdParty::Only(&["reqwest", "rustls", "rustls-native-certs", "thiserror"], &[]),
+    },
+    Rule {
         package: "sealroom-engine",
         arrows: &["sealroom-domain"],
         test_arrows: TESTKIT,
@@ -109,19 +115,19 @@ pub(crate) const RULES: &[Rule] = &[
     },
     Rule {
         package: "sealroom-auth",
-        arrows: &["sealroom-domain"],
+        arrows: &["sealroom-domain", "sealroom-outbound"],
         test_arrows: TESTKIT,
         third_party: ThirdParty::AllBut(&[TRANSPORT, DATABASE, BUS, PROGRAM, TOKIO_SOCKETS, TOKIO_FILES]),
     },
     Rule {
         package: "sealroom-persistence",
-        arrows: &["sealroom-domain"],
+        arrows: &["sealroom-domain", "sealroom-outbound"],
         test_arrows: TESTKIT_AND_POSTGRES,
         third_party: ThirdParty::AllBut(&[TRANSPORT, HTTP_CLIENT, BUS, TOKENS, WIRE_FORMAT, PROGRAM]),
     },
     Rule {
         package: "sealroom-hooks",
-        arrows: &["sealroom-domain", "sealroom-wire"],
+        arrows: &["sealroom-domain", "sealroom-outbound", "sealroom-wire"],
         test_arrows: TESTKIT,
         third_party: ThirdParty::AllBut(&[
             TRANSPORT,

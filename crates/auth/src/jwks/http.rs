@@ -1,6 +1,6 @@
 //! A JWK set over HTTP.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::{
@@ -8,12 +8,7 @@ use reqwest::{
     header::{ACCEPT, CACHE_CONTROL, HeaderMap},
     redirect::{Attempt, Policy},
 };
-use rustls::{
-    ClientConfig, RootCertStore,
-    crypto::aws_lc_rs,
-    pki_types::{CertificateDer, pem::PemObject as _},
-};
-use sealroom_domain::ports::BoxError;
+use sealroom_outbound::{HttpTarget, HttpTargetError};
 
 use super::{FETCH_LIMIT, FetchError, FetchJwks, FetchedJwks};
 use crate::MAX_JWKS_BYTES;
@@ -24,95 +19,39 @@ const MAX_REDIRECTS: usize = 3;
 ///
 /// The certificate of an `https` address must be one that the system trusts. Up to 3 redirects are followed, from
 /// `https` only to `https`. The answer has status 200 and at most [`MAX_JWKS_BYTES`].
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct HttpJwks {
-    url: Url,
+    target: HttpTarget,
     client: Client,
-}
-
-/// Why a set cannot be fetched from an address at all.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum HttpJwksError {
-    /// Not an address with `http` or `https` and a host, or one with a password or a fragment.
-    #[error("the address of the JWK set is not a plain http or https URL")]
-    Url,
-    /// An address with `https`, and no certificate to trust, or one that cannot be read.
-    #[error("there are no certificates to trust, so that https cannot be used")]
-    NoRoots,
-    /// TLS or the HTTP client could not be set up.
-    #[error("the HTTP client for the JWK set cannot be made")]
-    Client {
-        /// What happened.
-        source: BoxError,
-    },
 }
 
 impl HttpJwks {
     /// A client for this address. With plain `http` whoever is on the way can put in keys of their own: that is for
     /// an issuer on the same machine or in the same private network.
-    pub fn new(url: &str) -> Result<Self, HttpJwksError> {
-        Self::with_roots(url, trusted())
+    pub fn new(url: &str) -> Result<Self, HttpTargetError> {
+        HttpTarget::new(url).and_then(Self::with_target)
     }
 
     /// As [`HttpJwks::new`], for an issuer whose certificate is signed by one of these, in PEM, and by none other.
-    pub fn trusting(url: &str, certificates: &str) -> Result<Self, HttpJwksError> {
-        let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(certificates.as_bytes()) {
-            certificate
-                .ok()
-                .and_then(|certificate| roots.add(certificate).ok())
-                .ok_or(HttpJwksError::NoRoots)?;
-        }
-        Self::with_roots(url, roots)
+    pub fn trusting(url: &str, certificates: &str) -> Result<Self, HttpTargetError> {
+        HttpTarget::trusting(url, certificates).and_then(Self::with_target)
     }
 
-    fn with_roots(url: &str, roots: RootCertStore) -> Result<Self, HttpJwksError> {
-        let url = Url::parse(url).or(Err(HttpJwksError::Url))?;
-        let plain = url.has_host()
-            && matches!(url.scheme(), "http" | "https")
-            && url.username().is_empty()
-            && url.password().is_none()
-            && url.fragment().is_none();
-        if !plain {
-            return Err(HttpJwksError::Url);
-        }
-        if roots.is_empty() && url.scheme() == "https" {
-            return Err(HttpJwksError::NoRoots);
-        }
-        let client = client(roots).map_err(|source| HttpJwksError::Client { source })?;
-        Ok(Self { url, client })
+    fn with_target(target: HttpTarget) -> Result<Self, HttpTargetError> {
+        let client = target.client(|client| {
+            client
+                .redirect(Policy::custom(follow))
+                .timeout(FETCH_LIMIT)
+                // Minutes lie between two fetches: the issuer would have closed the connection.
+                .pool_max_idle_per_host(0)
+        })?;
+        Ok(Self { target, client })
     }
 
     /// Whether the keys come without encryption, so that who is on the way could change them.
     pub fn is_unprotected(&self) -> bool {
-        self.url.scheme() == "http"
+        self.target.is_unprotected()
     }
-}
-
-/// What the system trusts.
-fn trusted() -> RootCertStore {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    roots
-}
-
-fn client(roots: RootCertStore) -> Result<Client, BoxError> {
-    let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let client = Client::builder()
-        .tls_backend_preconfigured(tls)
-        .redirect(Policy::custom(follow))
-        .referer(false)
-        .no_proxy()
-        .timeout(FETCH_LIMIT)
-        .user_agent(concat!("sealroom/", env!("CARGO_PKG_VERSION")))
-        // Minutes lie between two fetches: the issuer would have closed the connection.
-        .pool_max_idle_per_host(0)
-        .build()?;
-    Ok(client)
 }
 
 fn follow(attempt: Attempt<'_>) -> reqwest::redirect::Action {
@@ -141,7 +80,7 @@ impl FetchJwks for HttpJwks {
     async fn fetch(&self) -> Result<FetchedJwks, FetchError> {
         let request = self
             .client
-            .get(self.url.clone())
+            .get(self.target.url().clone())
             .header(ACCEPT, "application/jwk-set+json, application/json");
         let response = request.send().await.map_err(failed)?;
         if response.status() != StatusCode::OK {
@@ -194,15 +133,6 @@ fn max_age(headers: &HeaderMap) -> Option<Duration> {
     age
 }
 
-impl fmt::Debug for HttpJwks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A query may hold a secret.
-        f.debug_struct("HttpJwks")
-            .field("host", &self.url.host_str())
-            .finish_non_exhaustive()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -241,35 +171,5 @@ mod tests {
             let headers = [(CACHE_CONTROL, value.parse().unwrap())].into_iter().collect();
             assert_eq!(max_age(&headers), expected.map(Duration::from_secs), "{value}");
         }
-    }
-
-    #[test]
-    fn addresses() {
-        for good in [
-            "https://issuer.example/jwks.json",
-            "http://127.0.0.1:8080/keys?tenant=5",
-            "https://[::1]/keys",
-        ] {
-            assert!(HttpJwks::new(good).is_ok(), "{good}");
-        }
-        for bad in [
-            "",
-            "issuer.example/jwks.json",
-            "/jwks.json",
-            "file:///etc/passwd",
-            "ftp://issuer.example/",
-            "https://",
-            "https://user:pw@issuer.example/",
-            "https://user@issuer.example/",
-            "https://issuer.example/#keys",
-            "data:application/json,{}",
-        ] {
-            assert!(matches!(HttpJwks::new(bad), Err(HttpJwksError::Url)), "{bad}");
-        }
-        let printed = format!(
-            "{:?}",
-            HttpJwks::new("https://issuer.example/k?secret=5").unwrap()
-        );
-        assert!(!printed.contains('5'), "{printed}");
     }
 }

@@ -17,7 +17,7 @@ use tokio::{
 use crate::{KeySet, token::Token};
 
 pub use fetch::{FetchError, FetchJwks, FetchedJwks};
-pub use http::{HttpJwks, HttpJwksError};
+pub use http::HttpJwks;
 
 use refresher::Refresher;
 

@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use sealroom_domain::{Entry, EntryBody, RemovalReason, UserId};
+use sealroom_domain::{Entry, EntryBody, RemovalReason, Seq, UserId};
 
 use super::*;
 

@@ -1,9 +1,8 @@
 //! Opening connections.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 use sealroom_domain::ports::BoxError;
 use tokio::task::JoinHandle;
 use tokio_postgres::NoTls;
@@ -110,16 +109,9 @@ fn spawn(connection: impl Future<Output = Result<(), tokio_postgres::Error>> + S
 
 /// TLS that trusts what the system trusts.
 fn tls() -> Result<MakeRustlsConnect, BoxError> {
-    let mut roots = RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
-    roots.add_parsable_certificates(found.certs);
+    let roots = sealroom_outbound::system_roots();
     if roots.is_empty() {
         return Err("the system has no trusted certificates".into());
     }
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(MakeRustlsConnect::new(config))
+    Ok(MakeRustlsConnect::new(sealroom_outbound::tls(roots)?))
 }

@@ -48,7 +48,13 @@ fn every_property_is_in_the_list_of_its_suite() {
                 include_str!("groups/put.rs"),
             ],
         ),
-        (memberships::PROPERTIES, &[include_str!("memberships.rs")]),
+        (
+            memberships::PROPERTIES,
+            &[
+                include_str!("memberships/mod.rs"),
+                include_str!("memberships/concurrency.rs"),
+            ],
+        ),
         (
             outbox::PROPERTIES,
             &[include_str!("outbox/lease.rs"), include_str!("outbox/mod.rs")],

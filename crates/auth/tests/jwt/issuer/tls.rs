@@ -9,7 +9,7 @@ use rustls::{
     crypto::aws_lc_rs,
     pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
 };
-use sealroom_auth::{FetchJwks, HttpJwks, HttpJwksError};
+use sealroom_auth::{FetchJwks, HttpJwks, HttpTargetError};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_rustls::TlsAcceptor;
 
@@ -117,6 +117,6 @@ async fn redirects_stay_with_tls() {
 fn certificates_that_are_none() {
     for certificates in ["", "text", &crate::signer::pem("CERTIFICATE", b"x")] {
         let outcome = HttpJwks::trusting("https://issuer.example/keys", certificates);
-        assert!(matches!(outcome, Err(HttpJwksError::NoRoots)), "{outcome:?}");
+        assert!(matches!(outcome, Err(HttpTargetError::NoRoots)), "{outcome:?}");
     }
 }
