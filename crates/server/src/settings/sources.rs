@@ -5,7 +5,7 @@ use std::{collections::HashMap, ffi::OsString};
 use super::{
     SettingError, Settings,
     collector::collector,
-    spec::{NOT_SUPPORTED, SPECS},
+    spec::{NOT_SUPPORTED, REFUSED, SPECS},
     value::{self, Problem},
 };
 
@@ -65,6 +65,17 @@ impl Sources {
     pub(crate) fn add_flag(&mut self, flag: &str, value: OsString) {
         if let Some(spec) = SPECS.iter().find(|spec| spec.flag == flag) {
             self.flags.insert(spec.variable, value);
+        }
+    }
+
+    /// Refuses what this version cannot do and must not leave undone in silence.
+    fn check_supported(&self) -> Result<(), SettingError> {
+        match REFUSED.iter().find(|name| self.variables.contains_key(**name)) {
+            Some(name) => Err(SettingError::new(
+                *name,
+                "this version does not end TLS itself; unset it, and put a proxy in front that does",
+            )),
+            None => Ok(()),
         }
     }
 
@@ -129,6 +140,7 @@ impl Settings {
     /// Reads every setting, and checks them together.
     #[rustfmt::skip]
     pub fn from_sources(sources: &Sources) -> Result<Self, SettingError> {
+        sources.check_supported()?;
         let mut s = Self { notices: sources.notices(), ..Self::default() };
         let some_text = |text: &str| Ok(Some(text.to_owned()));
         sources.read("SEALROOM_LISTEN", value::listen, &mut s.listen)?;

@@ -72,13 +72,11 @@ pub(crate) const SPECS: &[Spec] = &[
     spec("limit-write-stall", "SEALROOM_LIMIT_WRITE_STALL", "TIME|off", "10s", "How long a socket's peer may take nothing that waits for it"),
 ];
 
-/// Variables that the documentation names and this version does nothing with.
-pub(crate) const NOT_SUPPORTED: &[&str] = &[
-    "SEALROOM_BUS_URL",
-    "SEALROOM_CLUSTER_KEY",
-    "SEALROOM_TLS_CERT",
-    "SEALROOM_TLS_KEY",
-];
+/// Variables of later versions that this one does nothing with: without them everything works as it is said to.
+pub(crate) const NOT_SUPPORTED: &[&str] = &["SEALROOM_BUS_URL", "SEALROOM_CLUSTER_KEY"];
+
+/// Variables of later versions that must not be ignored: whoever sets them relies on an encrypted listener.
+pub(crate) const REFUSED: &[&str] = &["SEALROOM_TLS_CERT", "SEALROOM_TLS_KEY"];
 
 #[cfg(test)]
 mod tests {
@@ -90,7 +88,7 @@ mod tests {
         for spec in SPECS {
             let variable = format!("SEALROOM_{}", spec.flag.replace('-', "_").to_uppercase());
             assert_eq!(spec.variable, variable);
-            assert!(!NOT_SUPPORTED.contains(&spec.variable));
+            assert!(!NOT_SUPPORTED.contains(&spec.variable) && !REFUSED.contains(&spec.variable));
         }
     }
 

@@ -161,8 +161,8 @@ fn unknown_and_unsupported_variables_are_warned_of() {
     let output = run(program(directory.path())
         .arg("check-config")
         .env("SEALROOM_LIMT_PAGE", "1")
-        .env("SEALROOM_TLS_CERT", "cert.pem")
-        .env("SEALROOM_BUS_URL", ""));
+        .env("SEALROOM_BUS_URL", "redis://127.0.0.1:1")
+        .env("SEALROOM_CLUSTER_KEY", ""));
     assert_eq!(output.status.code(), Some(0));
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(stderr.lines().count(), 2, "{stderr}");
@@ -170,6 +170,17 @@ fn unknown_and_unsupported_variables_are_warned_of() {
         stderr.contains("SEALROOM_LIMT_PAGE") && stderr.contains("unknown"),
         "{stderr}"
     );
-    assert!(stderr.contains("SEALROOM_TLS_CERT") && stderr.contains("not supported by this version"));
+    assert!(stderr.contains("SEALROOM_BUS_URL") && stderr.contains("not supported by this version"));
     assert!(!stderr.contains('\u{1b}'), "{stderr}");
+}
+
+#[test]
+fn tls_that_would_not_be_there_stops_every_subcommand() {
+    let directory = directory();
+    for variable in ["SEALROOM_TLS_CERT", "SEALROOM_TLS_KEY"] {
+        for subcommand in ["serve", "check-config"] {
+            let line = refused(program(directory.path()).arg(subcommand).env(variable, "x.pem"));
+            assert!(line.contains(variable) && line.contains("proxy"), "{line}");
+        }
+    }
 }

@@ -110,6 +110,11 @@ impl TestServer {
         }
     }
 
+    /// Its database, where that is PostgreSQL's.
+    pub(crate) fn database(&self) -> Option<&TestDatabase> {
+        self.database.as_ref()
+    }
+
     /// `http://ADDR`
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.addr)

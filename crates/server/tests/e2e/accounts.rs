@@ -1,6 +1,9 @@
 //! The built-in accounts.
 
-use std::process::{Command, Stdio};
+use std::{
+    process::{Command, Stdio},
+    time::Instant,
+};
 
 use sealroom_testkit::client::{Client, http::HttpResponse};
 use serde_json::{Value, json};
@@ -220,6 +223,30 @@ async fn guessing_is_slowed_down_for_one_name(store: Store) {
     let seconds: u64 = answer.header("Retry-After").unwrap().parse().unwrap();
     assert_eq!(seconds, wait.div_ceil(1000));
     log_in(&world, "binh").await;
+}
+
+on_each_store!(an_address_may_try_so_many_names_and_no_more);
+async fn an_address_may_try_so_many_names_and_no_more(store: Store) {
+    let world = World::start_with(store, &[ON]).await;
+    let begin = Instant::now();
+    let mut looked_at = 0;
+    loop {
+        let guess = json!({"username": format!("name-{looked_at}"), "password": "a wrong guess"});
+        match verdict(&call(&world, "login", guess).await).0 {
+            401 => looked_at += 1,
+            status => break assert_eq!(status, 429),
+        }
+        assert!(looked_at < 200, "no end of it");
+    }
+    // One comes back each 2 s.
+    let most = 51 + begin.elapsed().as_secs() / 2;
+    assert!((50..=most).contains(&looked_at), "{looked_at}");
+    let another = json!({"username": "an.nguyen", "password": PASSWORD});
+    let answer = call(&world, "register", another).await;
+    assert_eq!(verdict(&answer), (429, "rate_limited".into()));
+    // Spending a refresh token has a rate of its own.
+    let made_up = call(&world, "refresh", json!({"refresh_token": "made up"})).await;
+    assert_eq!(verdict(&made_up), (401, "token_invalid".into()));
 }
 
 on_each_store!(with_accounts_the_server_gives_out_ids_and_names);

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::{
     common::Store,
-    world::{World, ask, send, succeed},
+    world::{World, ask, send, succeed, verdict},
 };
 
 on_each_store!(probes_pages_and_refusals_of_the_transport_are_where_they_are_said_to_be);
@@ -91,4 +91,38 @@ async fn nothing_that_is_secret_is_logged(store: Store) {
         assert!(!log.contains(secret), "{secret} is in the log:\n{log}");
     }
     assert!(log.contains("DEBUG"), "nothing was logged: {log}");
+}
+
+/// Only PostgreSQL lets somebody else change a row while the server runs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broken_row_is_internal_and_can_be_found_in_the_log() {
+    let world = World::start_on(Store::Postgres).await;
+    world.group(1, [1]).await;
+    let client = world.joined(1, 1).await;
+    send(&client, 1, "before").await;
+    let database = world.server.database().unwrap().client().await;
+    let breaking = database.batch_execute("UPDATE entries SET sender_name = NULL WHERE kind = 1");
+    breaking.await.unwrap();
+
+    let refused = ask(&client, "get_entries", json!({"group_id": 1})).await;
+    let id = refused["request_id"].as_str().unwrap_or_default();
+    assert_eq!(
+        (&refused["code"], &refused["error"], &refused["retryable"]),
+        (&json!("internal"), &json!("Internal error"), &json!(true))
+    );
+    assert!(!id.is_empty() && world.server.log().contains(id), "{refused}");
+
+    let answer = world.user(1, "GET", "/groups/1/entries", None).await;
+    assert_eq!(verdict(&answer), (500, "internal".into()));
+    let problem = answer.json();
+    let id = problem["request_id"].as_str().unwrap_or_default();
+    assert!(!id.is_empty() && world.server.log().contains(id), "{problem}");
+    for internal in ["sender_name", "entries", "SELECT"] {
+        assert!(
+            !problem["detail"].as_str().unwrap().contains(internal),
+            "{problem}"
+        );
+    }
+    // The rest of it goes on.
+    send(&client, 1, "after").await;
 }
