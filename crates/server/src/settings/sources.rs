@@ -256,7 +256,7 @@ mod tests {
     fn what_is_not_understood_is_told() {
         let sources = with(&[
             ("SEALROOM_LIMT_PAGE", "1"),
-            ("SEALROOM_TLS_CERT", "cert.pem"),
+            ("SEALROOM_CLUSTER_KEY", "not yet"),
             ("SEALROOM_METRICS_LISTEN", "off"),
             ("SEALROOM_BUS_URL", ""),
             ("SEALROOM_LOG", "warn"),
@@ -265,8 +265,8 @@ mod tests {
         assert_eq!(
             Settings::from_sources(&sources).unwrap().notices,
             [
+                Notice::NotSupported("SEALROOM_CLUSTER_KEY".to_owned()),
                 Notice::Unknown("SEALROOM_LIMT_PAGE".to_owned()),
-                Notice::NotSupported("SEALROOM_TLS_CERT".to_owned()),
             ]
         );
     }
