@@ -50,7 +50,11 @@ async fn an_allowed_page_polls_and_reads_the_answers() {
     let mut read = String::new();
     while !read.contains("token_invalid") {
         let polled = ask(&server, "GET", &session, &origin, "").await;
-        assert_eq!((polled.status, cors(&polled)), (200, allow_origin(PAGE)), "{read}");
+        assert_eq!(
+            (polled.status, cors(&polled)),
+            (200, allow_origin(PAGE)),
+            "{read}"
+        );
         read.push_str(&polled.text());
     }
     // A page reads refusals too.
