@@ -143,6 +143,19 @@ impl From<Inconsistency> for Failure {
     }
 }
 
+#[cfg(feature = "sqlite")]
+impl Failure {
+    /// Whether SQLite could not read or write its files: `SQLITE_IOERR`, but not a disk that is full.
+    pub(crate) fn is_of_the_disk(&self) -> bool {
+        match self {
+            Self::Database(DieselError::DatabaseError(DatabaseErrorKind::Unknown, information)) => {
+                information.message().starts_with(DISK_IO_ERROR)
+            }
+            _ => false,
+        }
+    }
+}
+
 impl From<Failure> for StoreError {
     fn from(failure: Failure) -> Self {
         let passes = match &failure {
@@ -169,6 +182,8 @@ enum Condition {
     Gone,
 }
 
+const DISK_IO_ERROR: &str = "disk I/O error";
+
 /// The texts of `sqlite3_errstr`, which is all that diesel passes on of a result code: `SQLITE_BUSY`, `LOCKED`,
 /// `PROTOCOL`, `FULL`, `READONLY`, `IOERR`, `CANTOPEN`, `NOMEM`, `INTERRUPT`.
 const SQLITE_CONDITIONS: &[(&str, Condition)] = &[
@@ -177,7 +192,7 @@ const SQLITE_CONDITIONS: &[(&str, Condition)] = &[
     ("locking protocol", Condition::Busy),
     ("database or disk is full", Condition::Gone),
     ("attempt to write a readonly database", Condition::Gone),
-    ("disk I/O error", Condition::Gone),
+    (DISK_IO_ERROR, Condition::Gone),
     ("unable to open database file", Condition::Gone),
     ("out of memory", Condition::Gone),
     ("interrupted", Condition::Gone),

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use axum::Router;
+use http::{HeaderValue, header};
 use sealroom_domain::ports::TokenVerifier;
 use sealroom_engine::{AccountOptions, AccountParts, AccountService, Chat, ChatOptions, Ports};
 use sealroom_hooks::Hooks;
@@ -15,10 +16,11 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
+use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{
     data_dir::{DataDir, DataDirError},
-    listen::{Connections, ListenOptions, serve_connections},
+    listen::{Connections, ListenOptions, ServerTls, TlsError, serve_connections},
     metrics,
     settings::{SettingError, Settings},
     store::Store,
@@ -45,7 +47,19 @@ pub enum RunError {
     /// Webhooks cannot be sent.
     #[error(transparent)]
     Webhooks(#[from] WebhookError),
+    /// TLS cannot be spoken.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// It ran, and its disk failed.
+    #[error(transparent)]
+    Disk(#[from] DiskFailed),
 }
+
+/// The disk of the database failed. What was acknowledged is there; what is on the disk of what was not is known after
+/// another start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the disk of the database failed; look at it, and start again")]
+pub struct DiskFailed;
 
 /// How long what was begun may take to be answered at shutdown.
 const FINISH: Duration = Duration::from_secs(5);
@@ -80,7 +94,7 @@ pub async fn run(
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> Result<(), RunError> {
-    Server::open(settings).await?.serve(listener, shutdown).await;
+    Server::open(settings).await?.serve(listener, shutdown).await?;
     Ok(())
 }
 
@@ -92,6 +106,7 @@ pub struct Server {
     chat: Arc<Chat>,
     realtime: Arc<Realtime>,
     hooks: Option<Hooks>,
+    tls: Option<ServerTls>,
     router: Router,
     /// Those of the clients.
     connections: Connections,
@@ -103,6 +118,7 @@ impl Server {
     /// Takes the data directory, migrates the database and puts the parts together.
     pub async fn open(settings: Settings) -> Result<Self, RunError> {
         settings.validate()?;
+        let tls = settings.tls_files().map(ServerTls::read).transpose()?;
         let data_dir = DataDir::open(&settings.data_dir)?;
         let verifier: Arc<dyn TokenVerifier> = Arc::new(tokens::verifier(&settings)?);
         let store = Store::open(&settings.database(), settings.webhook_url.is_some()).await?;
@@ -126,7 +142,9 @@ impl Server {
             }),
             options: http_options(&settings),
         });
-        let router = router.layer(realtime.layer());
+        let router = router
+            .layer(realtime.layer())
+            .layer(transport_security(tls.is_some()));
         // Only now: a start that fails says one line.
         settings.log_notices();
         Ok(Self {
@@ -135,6 +153,7 @@ impl Server {
             chat,
             realtime,
             hooks,
+            tls,
             router,
             connections: Connections::default(),
             _data_dir: data_dir,
@@ -164,10 +183,13 @@ impl Server {
     }
 
     /// Serves until `shutdown` is cancelled; then refuses new sessions, answers what was begun, tells the clients and
-    /// closes their transports, so that they come back by themselves, and stops accepting.
-    pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) {
+    /// closes their transports, so that they come back by themselves, and stops accepting. It does the same by itself
+    /// where the disk of the database fails.
+    pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) -> Result<(), DiskFailed> {
+        let shutdown = shutdown.child_token();
         let connections = self.connections.clone();
         let options = ListenOptions {
+            tls: self.tls.clone(),
             connections: connections.clone(),
             ..self.settings.listen_options()
         };
@@ -186,7 +208,23 @@ impl Server {
                 hooks.close().await;
             }
         };
-        tokio::join!(accepting, draining, telling);
+        let watching_disk = async {
+            let failed = shutdown.run_until_cancelled(self.store.disk_failed()).await;
+            if failed.is_some() {
+                tracing::error!(
+                    "the disk of the database failed: nothing is written any more, and the server stops"
+                );
+                shutdown.cancel();
+            }
+            failed
+        };
+        let following = async {
+            if let Some(tls) = &self.tls {
+                shutdown.run_until_cancelled(tls.follow()).await;
+            }
+        };
+        let ((), (), (), (), disk_failed) =
+            tokio::join!(accepting, draining, telling, following, watching_disk);
 
         if !connections.wait_idle(Instant::now() + HANG_UP).await {
             let killed = connections.kill_all();
@@ -197,6 +235,7 @@ impl Server {
             Ok(Err(error)) => tracing::warn!(cause = %error, "the database was not closed cleanly"),
             Err(_elapsed) => tracing::warn!("the database did not close in time"),
         }
+        disk_failed.map_or(Ok(()), |()| Err(DiskFailed))
     }
 }
 
@@ -229,6 +268,13 @@ fn accounts(
         parts,
         AccountOptions::default(),
     ))))
+}
+
+/// Browsers that once spoke TLS to the server itself go on to do so (RFC 6797). What a proxy in front says is its own
+/// affair.
+fn transport_security(has_tls: bool) -> SetResponseHeaderLayer<Option<HeaderValue>> {
+    let year = HeaderValue::from_static("max-age=31536000");
+    SetResponseHeaderLayer::overriding(header::STRICT_TRANSPORT_SECURITY, has_tls.then_some(year))
 }
 
 fn chat_options(settings: &Settings, store: &Store) -> ChatOptions {

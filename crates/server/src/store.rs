@@ -1,5 +1,7 @@
 //! The store that the database's URL names.
 
+#[cfg(feature = "postgres")]
+use std::future;
 use std::{sync::Arc, time::Duration};
 
 use sealroom_domain::{
@@ -113,6 +115,17 @@ impl Store {
     /// Whether it takes a write now; waits for at most `patience`.
     pub(crate) async fn try_write(&self, patience: Duration) -> Result<(), StoreError> {
         on_store!(self, store => store.try_write(patience).await)
+    }
+
+    /// Waits until its disk failed, after which it writes nothing any more. PostgreSQL looks after its disk itself, and
+    /// ends its own processes.
+    pub(crate) async fn disk_failed(&self) {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(store) => store.disk_failed().await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => future::pending().await,
+        }
     }
 
     /// Gives the log another name.

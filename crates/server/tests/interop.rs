@@ -7,15 +7,21 @@ mod common;
 #[path = "common/on_each_store.rs"]
 #[macro_use]
 mod on_each_store;
+#[path = "common/tls.rs"]
+#[expect(dead_code, reason = "its certificate is not renewed")]
+mod tls;
 
 use std::{
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::Command,
+    sync::Arc,
 };
 
 use common::{Store, TestServer};
 use sealroom_testkit::client::http;
 use serde_json::{Value, json};
+use tls::{Certificate, Relay};
 
 /// The last line of a client that got through all of its checks.
 const PASSED: &str = "all checks passed";
@@ -44,6 +50,19 @@ async fn node_with_default_options_for_a_long_time(store: Store) {
     // Far less than what the clients get in all: a socket must not be closed for what it has taken long ago.
     let server = TestServer::start_on(store, &[("SEALROOM_LIMIT_OUTBOUND_BYTES", "200000")]).await;
     play_on(&server, &client, "upgrade").await;
+}
+
+on_each_store!(node_over_tls);
+async fn node_over_tls(store: Store) {
+    let certificate = Arc::new(Certificate::new());
+    let files = certificate.settings();
+    let settings = files.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let server = TestServer::start_on(store, &settings).await;
+    let relay = Relay::start(server.addr, certificate.clone()).await;
+    set_up(&server, relay.addr).await;
+    let url = format!("https://{}", server.addr);
+    let trust = [("NODE_EXTRA_CA_CERTS", certificate.file())];
+    run(&server, &node(), "upgrade", &url, &trust);
 }
 
 on_each_store!(python_over_websocket);
@@ -99,11 +118,16 @@ async fn play(store: Store, client: &Client, transport: &str) {
 }
 
 async fn play_on(server: &TestServer, client: &Client, transport: &str) {
-    set_up(server).await;
+    set_up(server, server.addr).await;
+    run(server, client, transport, &server.url(), &[]);
+}
+
+fn run(server: &TestServer, client: &Client, transport: &str, url: &str, variables: &[(&str, PathBuf)]) {
     let mut command = Command::new(&client.interpreter);
     command
         .arg(&client.program)
-        .env("INTEROP_URL", server.url())
+        .env("INTEROP_URL", url)
+        .envs(variables.iter().map(|(name, value)| (*name, value)))
         .env("INTEROP_TRANSPORT", transport)
         .env("PYTHONDONTWRITEBYTECODE", "1");
     for user_id in [10, 11, 12, 13] {
@@ -126,10 +150,11 @@ async fn play_on(server: &TestServer, client: &Client, transport: &str) {
     );
 }
 
-/// Users 10, 11 and 12 are members of group 5, as a host application sets them up.
-async fn set_up(server: &TestServer) {
+/// Users 10, 11 and 12 are members of group 5, as a host application sets them up at an address without TLS.
+async fn set_up(server: &TestServer, addr: SocketAddr) {
     let admin = server.mint_admin();
-    put(server, &admin, "/groups/5", json!({"name": "Nhóm 5"})).await;
+    let put = async |path: &str, body: Value| put(server, addr, &admin, path, body).await;
+    put("/groups/5", json!({"name": "Nhóm 5"})).await;
     let users = [
         (10, "Nguyễn Văn A", "owner"),
         (11, "Trần Thị B", "member"),
@@ -137,16 +162,16 @@ async fn set_up(server: &TestServer) {
     ];
     for (user_id, display_name, role) in users {
         let profile = json!({"display_name": display_name});
-        put(server, &admin, &format!("/users/{user_id}"), profile).await;
+        put(&format!("/users/{user_id}"), profile).await;
         let member = format!("/groups/5/members/{user_id}");
-        put(server, &admin, &member, json!({"role": role})).await;
+        put(&member, json!({"role": role})).await;
     }
 }
 
 /// An HTTP call that must succeed.
-async fn put(server: &TestServer, token: &str, path: &str, body: Value) {
+async fn put(server: &TestServer, addr: SocketAddr, token: &str, path: &str, body: Value) {
     let path = format!("/api/v1{path}");
-    match http::request(server.addr, "PUT", &path, Some(token), Some(body)).await {
+    match http::request(addr, "PUT", &path, Some(token), Some(body)).await {
         Ok(answer) => assert!(
             (200..300).contains(&answer.status),
             "PUT {path}: {} {}; the server's log:\n{}",

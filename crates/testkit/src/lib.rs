@@ -4,6 +4,7 @@
 //! - [`faults`]: wrappers that make a store fail, wait, or lose an answer on command.
 //! - [`conformance`]: one suite for each port, for adapters of one's own.
 //! - [`Polls`]: callers that go away after any number of polls.
+//! - [`network`]: a TCP proxy that delays, throttles, cuts and swallows.
 //! - [`client`]: a small Socket.IO client that can also speak raw frames, and a plain HTTP helper.
 //!
 //! Helpers panic where a test cannot go on.
@@ -21,6 +22,7 @@ pub mod client;
 pub mod conformance;
 pub mod faults;
 pub mod memory;
+pub mod network;
 mod polls;
 
 pub use polls::Polls;

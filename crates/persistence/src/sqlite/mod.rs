@@ -9,6 +9,7 @@ mod append;
 mod connection;
 #[cfg(feature = "postgres")]
 mod copy;
+mod disk;
 mod groups;
 mod log;
 mod lookups;
@@ -39,7 +40,7 @@ use sealroom_domain::{LogId, ports::StoreError};
 #[cfg(feature = "postgres")]
 pub(crate) use self::copy::CopySource;
 pub use self::options::{SqliteOptions, Synchronous};
-use self::{connection::Part, pool::Pool};
+use self::{connection::Part, disk::Disk, pool::Pool};
 use crate::{
     error::{Failure, Inconsistency, OpenError},
     fragments,
@@ -63,6 +64,7 @@ struct Inner {
     log_name: LogName,
     writer: Arc<Pool>,
     readers: Arc<Pool>,
+    disk: Arc<Disk>,
     /// Whether appends put their entries into the outbox.
     has_outbox: bool,
 }
@@ -91,6 +93,7 @@ impl SqliteStore {
                     log_name: LogName::new(log_id),
                     writer,
                     readers,
+                    disk: Arc::new(Disk::of(&options.path)),
                     has_outbox: options.outbox,
                 }),
             })
@@ -162,6 +165,13 @@ impl SqliteStore {
             .unwrap_or_else(|_| Err(Failure::TimedOut.into()))
     }
 
+    /// Waits until the disk failed to write, or to read what is to be changed, for another reason than a lack of room.
+    /// From then on every call that writes is refused as unavailable: what is on the disk is not known any more, and
+    /// whoever holds the store should end. For ever where that never happens.
+    pub async fn disk_failed(&self) {
+        self.inner.disk.failed().await;
+    }
+
     /// Waits for all jobs, writes everything back into the database file and closes it. Later calls, of all
     /// clones, answer that the store is unavailable.
     pub async fn close(&self) -> Result<(), StoreError> {
@@ -217,7 +227,13 @@ impl SqliteStore {
         F: FnOnce(&mut SqliteConnection) -> Result<R, Failure> + Send + 'static,
     {
         // A deferred transaction that begins to write later is answered BUSY at once, whatever the timeout.
-        let job = move |conn: &mut SqliteConnection| in_transaction(conn, "BEGIN IMMEDIATE", job);
+        let disk = Arc::clone(&self.inner.disk);
+        let job = move |conn: &mut SqliteConnection| {
+            disk.check()?;
+            let outcome = in_transaction(conn, "BEGIN IMMEDIATE", job);
+            disk.judge(&outcome);
+            outcome
+        };
         self.inner.writer.run(job).await
     }
 }

@@ -17,7 +17,7 @@ use std::{
 
 use anyhow::Context;
 
-use crate::{logging, settings::Settings, tokens};
+use crate::{listen::ServerTls, logging, settings::Settings, tokens};
 use command::{Action, Invocation};
 
 /// A wrong command line or setting, or a start that is not possible.
@@ -82,9 +82,10 @@ fn execute(invocation: Invocation) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The settings were checked when they were read, but for the file of keys.
+/// The settings were checked when they were read, but for the files that they name.
 fn check_config(settings: &Settings) -> Result<(), Failure> {
     tokens::public_keys(settings)?;
+    settings.tls_files().map(ServerTls::read).transpose()?;
     let mut text = String::from("configuration is valid\n");
     for (variable, value) in settings.describe() {
         text.push_str(variable);

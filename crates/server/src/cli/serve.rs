@@ -88,7 +88,7 @@ pub(super) fn serve(settings: Settings) -> Result<(), Failure> {
     let runtime = runtime()?;
     let (result, stopping) = runtime.block_on(async {
         let mut stopping = None;
-        let result = serve_until_stopped(settings, &mut stopping).await;
+        let result = Box::pin(serve_until_stopped(settings, &mut stopping)).await;
         (result, stopping)
     });
     runtime.shutdown_timeout(LAST_WORK);
@@ -106,20 +106,28 @@ async fn serve_until_stopped(settings: Settings, stopping: &mut Option<Instant>)
     let mut stops = Stops::new().context("signals cannot be received")?;
     let shutdown = CancellationToken::new();
     let address = listener.local_addr().context("the listener has no address")?;
+    let scheme = if settings.tls_files().is_some() {
+        "https"
+    } else {
+        "http"
+    };
     let server = Server::open(settings).await?;
     let measuring = metrics.serve(&server);
     tokio::pin!(measuring);
-    writeln!(io::stdout(), "listening on http://{address}").context("stdout cannot be written")?;
+    writeln!(io::stdout(), "listening on {scheme}://{address}").context("stdout cannot be written")?;
     notify(READY);
     let running = async {
         tokio::select! {
-            () = server.serve(listener, shutdown.clone()) => {}
-            () = &mut measuring => {}
+            ended = server.serve(listener, shutdown.clone()) => ended.map_err(|error| Failure {
+                code: FAILED,
+                error: error.into(),
+            }),
+            () = &mut measuring => Ok(()),
         }
     };
     tokio::pin!(running);
     tokio::select! {
-        () = &mut running => return Ok(()),
+        ended = &mut running => return ended,
         () = stops.next() => {
             *stopping = Some(Instant::now());
             notify(STOPPING);
@@ -128,7 +136,7 @@ async fn serve_until_stopped(settings: Settings, stopping: &mut Option<Instant>)
         }
     }
     tokio::select! {
-        () = running => Ok(()),
+        ended = running => ended,
         () = stops.next() => Err(Failure {
             code: FAILED,
             error: anyhow!("ended by a second signal"),

@@ -2,10 +2,11 @@
 //!
 //! `axum::serve` has no header timeout, no bound on connections, and its graceful shutdown forgets connections that
 //! were upgraded to WebSocket. This loop has all three, and it gives every request a handle to its connection
-//! ([`ConnectionRef`]), with which a peer that stopped reading is found and ended.
+//! ([`ConnectionRef`]), with which a peer that stopped reading is found and ended. It ends TLS where it is told to.
 
 mod connections;
 mod socket;
+mod tls;
 
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -16,14 +17,16 @@ use sealroom_realtime::ConnectionRef;
 use sealroom_wire::TrustedProxies;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    time::sleep,
+    time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
 pub use connections::Connections;
-use socket::TrackedStream;
+use socket::Counted;
+pub use tls::{ServerTls, TlsError, TlsFiles};
 
 /// How long the loop waits after the system refused to accept: no descriptors, no memory.
 const ACCEPT_BACK_OFF: Duration = Duration::from_millis(100);
@@ -52,6 +55,10 @@ pub struct ListenOptions {
     /// Networks of proxies: what they say in `X-Forwarded-For` is believed, and their own connections are not limited by
     /// address. None.
     pub trusted_proxies: TrustedProxies,
+    /// Ends TLS on every connection; `None`: plain HTTP. None.
+    pub tls: Option<ServerTls>,
+    /// How long the handshake of TLS may take. 5 s.
+    pub tls_handshake_timeout: Duration,
     /// Where the connections are counted. Loops that share it share the limits.
     pub connections: Connections,
 }
@@ -66,6 +73,8 @@ impl Default for ListenOptions {
             max_connections: Some(50_000),
             max_connections_per_address: Some(500),
             trusted_proxies: TrustedProxies::default(),
+            tls: None,
+            tls_handshake_timeout: Duration::from_secs(5),
             connections: Connections::default(),
         }
     }
@@ -202,25 +211,43 @@ impl Acceptor {
             tracing::debug!(%peer, "too many connections");
             return;
         };
+        let handle = Arc::new(handle);
         let service = PerConnection {
             router: self.router.clone(),
-            connection: ConnectionRef(Arc::new(handle)),
+            connection: ConnectionRef(handle.clone()),
             peer,
             trusted_proxies: self.options.trusted_proxies.clone(),
         };
-        let serving = self
-            .http
-            .serve_connection(TokioIo::new(stream), service)
-            .with_upgrades();
-        connections.spawn(serve(serving, self.closing.clone()));
+        let (http, closing) = (self.http.clone(), self.closing.clone());
+        let Some(tls) = &self.options.tls else {
+            connections.spawn(serve(http, handle.counting(stream), service, closing));
+            return;
+        };
+        let (tls, patience) = (tls.acceptor(), self.options.tls_handshake_timeout);
+        connections.spawn(async move {
+            let shaking = timeout(patience, tls.accept(stream));
+            match closing.run_until_cancelled(shaking).await {
+                Some(Ok(Ok(stream))) => serve(http, handle.counting(stream), service, closing.clone()).await,
+                Some(Ok(Err(error))) => tracing::debug!(%error, "no TLS"),
+                Some(Err(_elapsed)) => tracing::debug!("no TLS in time"),
+                None => {}
+            }
+        });
     }
 }
 
 /// Drives a connection until it is closed or was upgraded.
-async fn serve(
-    serving: http1::UpgradeableConnection<TokioIo<TrackedStream>, PerConnection>,
+async fn serve<S>(
+    http: http1::Builder,
+    stream: Counted<S>,
+    service: PerConnection,
     closing: CancellationToken,
-) {
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let serving = http
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
     tokio::pin!(serving);
     let result = tokio::select! {
         result = serving.as_mut() => result,

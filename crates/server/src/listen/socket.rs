@@ -24,7 +24,7 @@ use tokio::{
 
 use super::connections::Permit;
 
-/// A TCP stream that counts what it writes and notes since when a write waits for the peer.
+/// A TCP stream that notes since when a write waits for the peer.
 ///
 /// Reading goes through the read half, which knows from a short read that the next one would wait and saves that
 /// system call. Writing goes through the shared socket, because the [`Handle`] must reach it while a write waits.
@@ -41,7 +41,15 @@ pub(super) struct TrackedStream {
 #[derive(Debug)]
 pub(super) struct Socket(OwnedWriteHalf);
 
-/// What a handle may ask for. Written by the stream alone, so plain loads and stores are enough.
+/// What is written to a connection is counted here, above its encryption if it has one: whoever hands bytes to it
+/// compares them with what left, and the records of TLS would make that more than was handed.
+#[derive(Debug)]
+pub(super) struct Counted<S> {
+    stream: S,
+    progress: Arc<Progress>,
+}
+
+/// What a handle may ask for. Written by the streams alone, so plain loads and stores are enough.
 #[derive(Debug)]
 pub(super) struct Progress {
     opened: Instant,
@@ -130,11 +138,7 @@ impl Progress {
     fn note(&self, written: &Poll<io::Result<usize>>, permit: &Permit) {
         match written {
             Poll::Ready(Ok(bytes)) => {
-                let bytes = u64::try_from(*bytes).unwrap_or(u64::MAX);
-                permit.sent(bytes);
-                let before = self.bytes_written.load(Ordering::Relaxed);
-                self.bytes_written
-                    .store(before.wrapping_add(bytes), Ordering::Relaxed);
+                permit.sent(u64::try_from(*bytes).unwrap_or(u64::MAX));
                 self.stalled_since.store(0, Ordering::Relaxed);
             }
             Poll::Ready(Err(_)) => self.stalled_since.store(0, Ordering::Relaxed),
@@ -147,6 +151,15 @@ impl Progress {
         }
     }
 
+    fn count(&self, written: &Poll<io::Result<usize>>) {
+        if let Poll::Ready(Ok(bytes)) = written {
+            let bytes = u64::try_from(*bytes).unwrap_or(u64::MAX);
+            let before = self.bytes_written.load(Ordering::Relaxed);
+            self.bytes_written
+                .store(before.wrapping_add(bytes), Ordering::Relaxed);
+        }
+    }
+
     fn age_ms(&self) -> u64 {
         u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
@@ -154,6 +167,16 @@ impl Progress {
     fn stalled_for(&self) -> Option<Duration> {
         let since = self.stalled_since.load(Ordering::Relaxed).checked_sub(1)?;
         Some(Duration::from_millis(self.age_ms().saturating_sub(since)))
+    }
+}
+
+impl Handle {
+    /// Counts what is written to this stream of the connection.
+    pub(super) fn counting<S>(&self, stream: S) -> Counted<S> {
+        Counted {
+            stream,
+            progress: self.progress.clone(),
+        }
     }
 }
 
@@ -221,5 +244,45 @@ impl AsyncWrite for TrackedStream {
 
     fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(SockRef::from(self.socket.tcp()).shutdown(Shutdown::Write))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.progress.count(&written);
+        written
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.progress.count(&written);
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

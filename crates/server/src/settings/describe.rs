@@ -1,5 +1,7 @@
 //! The settings as texts.
 
+use std::path::PathBuf;
+
 use sealroom_domain::Rate;
 
 use super::{Settings, UNLIMITED, text_of_duration};
@@ -20,19 +22,18 @@ impl Settings {
             None => "(from the data directory)",
         };
         let (claims, retention) = (&self.claims, self.retention);
-        let key_file = self.jwt_public_key_file.as_ref();
+        let path = |path: &Option<PathBuf>| {
+            path.as_ref()
+                .map(|path| path.display().to_string())
+                .unwrap_or_default()
+        };
         vec![
             ("SEALROOM_LISTEN", self.listen.clone()),
             ("SEALROOM_METRICS_LISTEN", or_off(self.metrics_listen.clone())),
             ("SEALROOM_DATA_DIR", self.data_dir.display().to_string()),
             ("SEALROOM_DATABASE_URL", self.database().to_string()),
             ("SEALROOM_JWT_SECRET", secret.to_owned()),
-            (
-                "SEALROOM_JWT_PUBLIC_KEY_FILE",
-                key_file
-                    .map(|path| path.display().to_string())
-                    .unwrap_or_default(),
-            ),
+            ("SEALROOM_JWT_PUBLIC_KEY_FILE", path(&self.jwt_public_key_file)),
             ("SEALROOM_JWKS_URL", self.jwks_url.clone().unwrap_or_default()),
             ("SEALROOM_JWT_ISSUER", claims.issuer.clone().unwrap_or_default()),
             (
@@ -44,6 +45,8 @@ impl Settings {
             ("SEALROOM_PROVISION_USERS", switch(self.provision_users)),
             ("SEALROOM_ALLOWED_ORIGINS", self.allowed_origins.join(",")),
             ("SEALROOM_TRUSTED_PROXIES", self.trusted_proxies.to_text()),
+            ("SEALROOM_TLS_CERT", path(&self.tls_cert)),
+            ("SEALROOM_TLS_KEY", path(&self.tls_key)),
             (
                 "SEALROOM_RETENTION_AGE",
                 or_off(retention.age.map(text_of_duration)),

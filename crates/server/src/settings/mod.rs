@@ -18,7 +18,11 @@ use sealroom_hooks::{EventType, Secrets};
 use sealroom_persistence::PostgresUrl;
 use sealroom_wire::TrustedProxies;
 
-use crate::{clock::SystemClock, descriptors, listen::ListenOptions};
+use crate::{
+    clock::SystemClock,
+    descriptors,
+    listen::{ListenOptions, TlsFiles},
+};
 
 pub use error::SettingError;
 pub use sources::{Notice, Sources};
@@ -68,6 +72,10 @@ pub struct Settings {
     pub allowed_origins: Vec<String>,
     /// Networks of proxies whose `X-Forwarded-For` is believed. None.
     pub trusted_proxies: TrustedProxies,
+    /// The server's certificate chain in PEM. With `tls_key`, the server ends TLS itself. `None`.
+    pub tls_cert: Option<PathBuf>,
+    /// The private key of the certificate in PEM. `None`.
+    pub tls_key: Option<PathBuf>,
     /// How long entries are kept, in every group. For ever.
     pub retention: Retention,
     /// Where the host application is told of messages and members; `None`: nowhere. `None`.
@@ -137,6 +145,8 @@ impl Default for Settings {
             provision_users: true,
             allowed_origins: Vec::new(),
             trusted_proxies: TrustedProxies::default(),
+            tls_cert: None,
+            tls_key: None,
             retention: Retention::default(),
             webhook_url: None,
             webhook_secret: None,
@@ -174,6 +184,14 @@ impl Settings {
         }
     }
 
+    /// Where the certificate and its key are, where the server ends TLS itself.
+    pub fn tls_files(&self) -> Option<TlsFiles> {
+        Some(TlsFiles {
+            certificate: self.tls_cert.clone()?,
+            key: self.tls_key.clone()?,
+        })
+    }
+
     /// Checks what the types do not: that limits are at least 1, fit each other, and that a token can keep the
     /// claim rules.
     pub fn validate(&self) -> Result<(), SettingError> {
@@ -189,6 +207,17 @@ impl Settings {
                 "SEALROOM_WEBHOOK_SECRET",
                 "webhooks are signed: with SEALROOM_WEBHOOK_URL a secret is needed, whsec_ and base64 of 24 to 64 bytes",
             ));
+        }
+        for (is_missing, name, other) in [
+            (self.tls_cert.is_none(), "SEALROOM_TLS_CERT", &self.tls_key),
+            (self.tls_key.is_none(), "SEALROOM_TLS_KEY", &self.tls_cert),
+        ] {
+            if is_missing && other.is_some() {
+                return Err(SettingError::new(
+                    name,
+                    "TLS needs a certificate and its key: one of them is missing",
+                ));
+            }
         }
         let Limits { content_bytes, .. } = self.limits;
         let is_bounded = content_bytes < UNLIMITED && self.limit_frame_bytes < UNLIMITED;

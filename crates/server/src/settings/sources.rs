@@ -5,7 +5,7 @@ use std::{collections::HashMap, ffi::OsString};
 use super::{
     SettingError, Settings,
     collector::collector,
-    spec::{NOT_SUPPORTED, REFUSED, SPECS},
+    spec::{NOT_SUPPORTED, SPECS},
     value::{self, Problem},
 };
 
@@ -65,17 +65,6 @@ impl Sources {
     pub(crate) fn add_flag(&mut self, flag: &str, value: OsString) {
         if let Some(spec) = SPECS.iter().find(|spec| spec.flag == flag) {
             self.flags.insert(spec.variable, value);
-        }
-    }
-
-    /// Refuses what this version cannot do and must not leave undone in silence.
-    fn check_supported(&self) -> Result<(), SettingError> {
-        match REFUSED.iter().find(|name| self.variables.contains_key(**name)) {
-            Some(name) => Err(SettingError::new(
-                *name,
-                "this version does not end TLS itself; unset it, and put a proxy in front that does",
-            )),
-            None => Ok(()),
         }
     }
 
@@ -140,15 +129,14 @@ impl Settings {
     /// Reads every setting, and checks them together.
     #[rustfmt::skip]
     pub fn from_sources(sources: &Sources) -> Result<Self, SettingError> {
-        sources.check_supported()?;
         let mut s = Self { notices: sources.notices(), ..Self::default() };
         let some_text = |text: &str| Ok(Some(text.to_owned()));
         sources.read("SEALROOM_LISTEN", value::listen, &mut s.listen)?;
         sources.read("SEALROOM_METRICS_LISTEN", value::listen_or_off, &mut s.metrics_listen)?;
-        sources.read("SEALROOM_DATA_DIR", value::directory, &mut s.data_dir)?;
+        sources.read("SEALROOM_DATA_DIR", value::path, &mut s.data_dir)?;
         sources.read("SEALROOM_DATABASE_URL", |text| value::database(text).map(Some), &mut s.database)?;
         sources.read("SEALROOM_JWT_SECRET", |text| value::secret(text).map(Some), &mut s.jwt_secret)?;
-        sources.read("SEALROOM_JWT_PUBLIC_KEY_FILE", |text| value::directory(text).map(Some), &mut s.jwt_public_key_file)?;
+        sources.read("SEALROOM_JWT_PUBLIC_KEY_FILE", |text| value::path(text).map(Some), &mut s.jwt_public_key_file)?;
         sources.read("SEALROOM_JWKS_URL", |text| value::jwks_url(text).map(Some), &mut s.jwks_url)?;
         sources.read("SEALROOM_JWT_ISSUER", some_text, &mut s.claims.issuer)?;
         sources.read("SEALROOM_JWT_AUDIENCE", some_text, &mut s.claims.audience)?;
@@ -157,6 +145,8 @@ impl Settings {
         sources.read("SEALROOM_PROVISION_USERS", value::switch, &mut s.provision_users)?;
         sources.read("SEALROOM_ALLOWED_ORIGINS", value::origins, &mut s.allowed_origins)?;
         sources.read("SEALROOM_TRUSTED_PROXIES", value::proxies, &mut s.trusted_proxies)?;
+        sources.read("SEALROOM_TLS_CERT", |text| value::path(text).map(Some), &mut s.tls_cert)?;
+        sources.read("SEALROOM_TLS_KEY", |text| value::path(text).map(Some), &mut s.tls_key)?;
         sources.read("SEALROOM_RETENTION_AGE", value::duration_or_off, &mut s.retention.age)?;
         sources.read("SEALROOM_RETENTION_COUNT", value::count, &mut s.retention.count)?;
         sources.read("SEALROOM_WEBHOOK_URL", |text| value::webhook_url(text).map(Some), &mut s.webhook_url)?;
@@ -219,16 +209,27 @@ mod tests {
     fn every_setting_is_read() {
         // Wrong for every setting but a path.
         let wrong = "\u{1}";
-        for spec in SPECS
-            .iter()
-            .filter(|spec| !matches!(spec.flag, "data-dir" | "jwt-public-key-file"))
-        {
+        for spec in SPECS.iter().filter(|spec| {
+            !matches!(
+                spec.flag,
+                "data-dir" | "jwt-public-key-file" | "tls-cert" | "tls-key"
+            )
+        }) {
             let error = Settings::from_sources(&with(&[(spec.variable, wrong)])).unwrap_err();
             assert_eq!(error.name(), spec.variable, "{error}");
             assert!(!error.to_string().contains(['\u{1}', '\n']), "{error:?}");
         }
-        let settings = Settings::from_sources(&with(&[("SEALROOM_DATA_DIR", "/d")])).unwrap();
+        let paths = with(&[
+            ("SEALROOM_DATA_DIR", "/d"),
+            ("SEALROOM_JWT_PUBLIC_KEY_FILE", "/p"),
+            ("SEALROOM_TLS_CERT", "/c"),
+            ("SEALROOM_TLS_KEY", "/k"),
+        ]);
+        let settings = Settings::from_sources(&paths).unwrap();
         assert_eq!(settings.data_dir.to_str(), Some("/d"));
+        assert_eq!(settings.jwt_public_key_file, Some("/p".into()));
+        let files = settings.tls_files().unwrap();
+        assert_eq!((files.certificate, files.key), ("/c".into(), "/k".into()));
     }
 
     #[test]

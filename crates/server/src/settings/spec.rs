@@ -47,6 +47,8 @@ pub(crate) const SPECS: &[Spec] = &[
     spec("provision-users", "SEALROOM_PROVISION_USERS", "on|off", "on", "Whether a token of an unknown user makes it known"),
     spec("allowed-origins", "SEALROOM_ALLOWED_ORIGINS", "ORIGIN,...", "same origin", "The origins whose pages may connect"),
     spec("trusted-proxies", "SEALROOM_TRUSTED_PROXIES", "NETWORK,...", "none", "The networks of proxies whose X-Forwarded-For is believed"),
+    spec("tls-cert", "SEALROOM_TLS_CERT", "FILE", "none", "The server's certificate chain in PEM: with it and its key the server ends TLS itself; read again when it changes"),
+    spec("tls-key", "SEALROOM_TLS_KEY", "FILE", "none", "The private key of the certificate in PEM"),
     spec("retention-age", "SEALROOM_RETENTION_AGE", "TIME|off", "off", "How long the entries of each group are kept"),
     spec("retention-count", "SEALROOM_RETENTION_COUNT", "N|off", "off", "How many entries of each group are kept"),
     spec("webhook-url", "SEALROOM_WEBHOOK_URL", "URL", "none", "Where the host application is told of messages and members"),
@@ -75,9 +77,6 @@ pub(crate) const SPECS: &[Spec] = &[
 /// Variables of later versions that this one does nothing with: without them everything works as it is said to.
 pub(crate) const NOT_SUPPORTED: &[&str] = &["SEALROOM_BUS_URL", "SEALROOM_CLUSTER_KEY"];
 
-/// Variables of later versions that must not be ignored: whoever sets them relies on an encrypted listener.
-pub(crate) const REFUSED: &[&str] = &["SEALROOM_TLS_CERT", "SEALROOM_TLS_KEY"];
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,7 +87,7 @@ mod tests {
         for spec in SPECS {
             let variable = format!("SEALROOM_{}", spec.flag.replace('-', "_").to_uppercase());
             assert_eq!(spec.variable, variable);
-            assert!(!NOT_SUPPORTED.contains(&spec.variable) && !REFUSED.contains(&spec.variable));
+            assert!(!NOT_SUPPORTED.contains(&spec.variable));
         }
     }
 

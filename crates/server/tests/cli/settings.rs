@@ -175,12 +175,31 @@ fn unknown_and_unsupported_variables_are_warned_of() {
 }
 
 #[test]
-fn tls_that_would_not_be_there_stops_every_subcommand() {
+fn tls_that_cannot_be_spoken_stops_every_subcommand_that_needs_it() {
     let directory = directory();
-    for variable in ["SEALROOM_TLS_CERT", "SEALROOM_TLS_KEY"] {
+    for (variable, other) in [
+        ("SEALROOM_TLS_CERT", "SEALROOM_TLS_KEY"),
+        ("SEALROOM_TLS_KEY", "SEALROOM_TLS_CERT"),
+    ] {
         for subcommand in ["serve", "check-config"] {
             let line = refused(program(directory.path()).arg(subcommand).env(variable, "x.pem"));
-            assert!(line.contains(variable) && line.contains("proxy"), "{line}");
+            assert!(line.contains(other) && line.contains("missing"), "{line}");
+        }
+    }
+    let (text, nothing) = (
+        directory.path().join("text.pem"),
+        directory.path().join("nothing.pem"),
+    );
+    fs::write(&text, "no certificate").unwrap();
+    for (file, expected) in [(&text, "holds no certificate"), (&nothing, "cannot be read")] {
+        for subcommand in ["serve", "check-config"] {
+            let mut program = program(directory.path());
+            let command = program
+                .arg(subcommand)
+                .env("SEALROOM_TLS_CERT", file)
+                .env("SEALROOM_TLS_KEY", &text);
+            let line = refused(command);
+            assert!(line.contains(expected), "{line}");
         }
     }
 }

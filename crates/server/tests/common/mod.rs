@@ -245,7 +245,8 @@ impl Process {
         let addr = line
             .as_deref()
             .ok()
-            .and_then(|line| line.strip_prefix("listening on http://"))
+            .and_then(|line| line.strip_prefix("listening on http"))
+            .and_then(|rest| rest.trim_start_matches('s').strip_prefix("://"))
             .and_then(|addr| addr.parse().ok());
         let Some(addr) = addr else {
             process.kill();

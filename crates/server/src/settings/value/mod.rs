@@ -19,8 +19,8 @@ pub(crate) type Problem = Cow<'static, str>;
 /// arithmetic on it never overflows.
 pub(crate) const UNLIMITED: usize = 0x7FFF_FFFF;
 
-/// A directory.
-pub(super) fn directory(text: &str) -> Result<PathBuf, Problem> {
+/// A file or a directory.
+pub(super) fn path(text: &str) -> Result<PathBuf, Problem> {
     if text.contains('\0') {
         return Err("a path cannot hold U+0000".into());
     }
