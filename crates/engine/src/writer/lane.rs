@@ -7,7 +7,7 @@ use std::{
 };
 
 use sealroom_domain::{
-    GroupId, Refusal, Role,
+    GroupId, Refusal, Role, Timestamp,
     ports::{Appended, NewBody, OfOthers, RefusedEntry, StoreError},
 };
 use tokio::{
@@ -50,6 +50,7 @@ impl Lane {
     pub(super) async fn run(self, mut queue: mpsc::Receiver<Job>) {
         let mut jobs = Vec::new();
         let mut commit_takes = Duration::ZERO;
+        let mut latest = None;
         // What queued up during the last commit is the next batch: no timer, no linger.
         while queue.recv_many(&mut jobs, self.batch).await > 0 {
             let mut jobs = drop_late(std::mem::take(&mut jobs), commit_takes.min(MARGIN_MAX));
@@ -57,6 +58,7 @@ impl Lane {
             if self.host_memberships {
                 jobs = self.drop_outsiders(jobs).await;
             }
+            keep_times_in_order(&mut jobs, &mut latest);
             if !jobs.is_empty() {
                 self.commit(jobs).await;
                 commit_takes = start.elapsed();
@@ -142,6 +144,14 @@ impl Lane {
             Ok(Err(error)) => Err(failures.store(clock, "append", &error)),
             Err(panicked) => Err(failures.defect(clock, "append", panicked)),
         }
+    }
+}
+
+/// An entry is never older than one before it, also where the clock was set back, or two sockets met on their way here.
+fn keep_times_in_order(jobs: &mut [Job], latest: &mut Option<Timestamp>) {
+    for job in jobs {
+        job.entry.at = latest.map_or(job.entry.at, |latest| latest.max(job.entry.at));
+        *latest = Some(job.entry.at);
     }
 }
 

@@ -4,6 +4,7 @@ use std::{
     fs,
     io::{ErrorKind, Write as _},
     path::{Path, PathBuf},
+    process,
 };
 
 use tokio::sync::watch;
@@ -20,7 +21,8 @@ static ROOM: [u8; 64 * 1024] = [0; 64 * 1024];
 /// is known again only to whoever reads it anew: after a restart.
 #[derive(Debug)]
 pub(super) struct Disk {
-    directory: PathBuf,
+    /// A file beside the database's.
+    probe: PathBuf,
     has_failed: watch::Sender<bool>,
 }
 
@@ -32,9 +34,10 @@ struct Failed;
 impl Disk {
     /// The one that holds this file.
     pub(super) fn of(file: &Path) -> Self {
-        let directory = file.parent().map(Path::to_owned).unwrap_or_default();
+        let mut probe = file.as_os_str().to_owned();
+        probe.push(format!("-room-{}", process::id()));
         Self {
-            directory,
+            probe: probe.into(),
             has_failed: watch::Sender::new(false),
         }
     }
@@ -64,11 +67,8 @@ impl Disk {
 
     /// Whether a file may grow. Any other failure is no answer to that.
     fn has_room(&self) -> bool {
-        let probe = self
-            .directory
-            .join(format!(".sealroom-room-{}", std::process::id()));
-        let written = fs::File::create(&probe).and_then(|mut file| file.write_all(&ROOM));
-        let _ = fs::remove_file(&probe);
+        let written = fs::File::create(&self.probe).and_then(|mut file| file.write_all(&ROOM));
+        let _ = fs::remove_file(&self.probe);
         !written.is_err_and(|error| {
             matches!(
                 error.kind(),

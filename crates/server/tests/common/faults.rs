@@ -86,7 +86,9 @@ impl Faults {
     }
 
     fn order(&self, number: u64, value: i64) {
-        self.orders.write_all_at(&value.to_ne_bytes(), number * 8).unwrap();
+        self.orders
+            .write_all_at(&value.to_ne_bytes(), number * 8)
+            .unwrap();
     }
 }
 
@@ -110,7 +112,11 @@ fn library() -> &'static Path {
             .args([built.as_os_str(), source.as_os_str()])
             .output()
             .unwrap_or_else(|error| panic!("this test needs a C compiler as `cc`: {error}"));
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         std::fs::rename(&built, &library).unwrap();
         library
     })

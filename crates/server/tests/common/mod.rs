@@ -128,6 +128,11 @@ impl TestServer {
         self.process = process;
     }
 
+    /// A variable of its environment, from its next start on.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.settings.push((name.into(), value.into()));
+    }
+
     /// Ends it as a crash would (SIGKILL) and waits until it is gone.
     pub(crate) fn kill(&mut self) {
         self.process.kill();
@@ -138,13 +143,21 @@ impl TestServer {
         // The standard library sends no other signal than SIGKILL; every shell has `kill`.
         let kill = format!("kill -TERM {}", self.pid());
         let sent = Command::new("sh").args(["-c", &kill]).status();
-        assert!(sent.is_ok_and(|status| status.success()), "SIGTERM cannot be sent");
-        let deadline = Instant::now() + DRAIN_TIMEOUT;
+        assert!(
+            sent.is_ok_and(|status| status.success()),
+            "SIGTERM cannot be sent"
+        );
+        self.wait_ended(DRAIN_TIMEOUT)
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) fn wait_ended(&mut self, within: Duration) -> ExitStatus {
+        let deadline = Instant::now() + within;
         loop {
             match self.process.child.try_wait() {
                 Ok(Some(status)) => return status,
                 Ok(None) if Instant::now() < deadline => thread::sleep(Duration::from_millis(10)),
-                other => panic!("not gone in {DRAIN_TIMEOUT:?}: {other:?}; its log:\n{}", self.log()),
+                other => panic!("not gone in {within:?}: {other:?}; its log:\n{}", self.log()),
             }
         }
     }
@@ -156,7 +169,11 @@ impl TestServer {
 
     /// What it has logged since its last start.
     pub(crate) fn log(&self) -> String {
-        self.process.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.process
+            .log
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// A token of a user, minted by `sealroom-server token` with this server's settings.

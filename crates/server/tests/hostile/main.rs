@@ -19,6 +19,8 @@
 #[path = "../common/mod.rs"]
 #[expect(dead_code, reason = "other tests use more of it")]
 mod common;
+#[path = "../common/faults.rs"]
+mod faults;
 #[path = "../e2e/world.rs"]
 #[expect(dead_code, reason = "other tests use more of it")]
 mod world;
@@ -29,3 +31,4 @@ mod peer;
 mod target;
 
 mod handshake;
+mod storage;

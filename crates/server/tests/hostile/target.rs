@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     common::Store,
+    faults::Faults,
     world::{World, succeed},
 };
 
@@ -39,7 +40,9 @@ pub(crate) async fn play(store: Store, settings: &[(&str, &str)], row: impl Asyn
 impl Target {
     async fn start(store: Store, settings: &[(&str, &str)]) -> Self {
         let world = World::start_with(store, settings).await;
-        world.group(GROUP, [MALLORY, ALICE].into_iter().chain(PROBES)).await;
+        world
+            .group(GROUP, [MALLORY, ALICE].into_iter().chain(PROBES))
+            .await;
         Self {
             pid: world.server.pid(),
             world,
@@ -75,7 +78,10 @@ impl Target {
     async fn probe(&self, user_id: u64) -> Client {
         match Client::connect(self.addr(), &self.world.token(user_id)).await {
             Ok(client) => client,
-            Err(error) => panic!("nobody can connect: {error}; its log:\n{}", self.world.server.log()),
+            Err(error) => panic!(
+                "nobody can connect: {error}; its log:\n{}",
+                self.world.server.log()
+            ),
         }
     }
 
@@ -83,6 +89,16 @@ impl Target {
     pub(crate) fn restart(&mut self) {
         self.world.server.restart();
         self.pid = self.world.server.pid();
+    }
+
+    /// Restarts the server with a disk and a clock that do what they are told.
+    pub(crate) fn restart_with_faults(&mut self) -> Faults {
+        let faults = Faults::new();
+        for (name, value) in faults.environment("sealroom.db") {
+            self.world.server.set(name, &value);
+        }
+        self.restart();
+        faults
     }
 
     /// The server's resident memory in bytes, without the pages of files.
