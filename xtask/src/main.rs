@@ -1,10 +1,10 @@
 //! The project's own commands: `cargo xtask`.
 //!
-//! `arch` proves the layers, `check` adds format, clippy and docs, `test` installs what the tests need and runs all
-//! of them, `ci` is all of it: what must pass before a change is taken. `coverage` says which lines the tests execute.
-//! `audit` looks at what all of it depends on, `sbom` writes down what the server is made of. `pg` starts a PostgreSQL
-//! server to try things with, `torture` kills the server all the time and holds what its clients saw against the
-//! protocol.
+//! `arch` proves the layers, `check` adds format, clippy, docs and the dependencies, `test` installs what the tests need
+//! and runs all of them, `ci` is all of it: what must pass before a change is taken. `coverage` says which lines the
+//! tests execute. `audit` looks at what all of it depends on, `sbom` writes down what the server is made of. `pg` starts
+//! a PostgreSQL server to try things with, `torture` kills the server all the time and holds what its clients saw
+//! against the protocol.
 
 #![expect(
     clippy::print_stdout,
