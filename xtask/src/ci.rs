@@ -8,7 +8,7 @@ use std::{
 use anyhow::Context as _;
 use cargo_metadata::Metadata;
 
-use crate::{arch, process, test, tools};
+use crate::{arch, audit, process, test, tools};
 
 type Step = (&'static str, fn(&Metadata) -> anyhow::Result<()>);
 
@@ -18,6 +18,7 @@ const CHECKS: &[Step] = &[
     ("features", features),
     ("docs", docs),
     ("arch", arch::run),
+    ("audit", audit::offline),
 ];
 const TEST: Step = ("test", |metadata| test::run(metadata, None));
 

@@ -1,9 +1,10 @@
 //! The project's own commands: `cargo xtask`.
 //!
-//! `arch` proves the layers, `check` adds format, clippy and docs, `test` installs what the tests need and runs all
-//! of them, `ci` is all of it: what must pass before a change is taken. `coverage` says which lines the tests execute.
-//! `pg` starts a PostgreSQL server to try things with, `torture` kills the server all the time and holds what its
-//! clients saw against the protocol.
+//! `arch` proves the layers, `check` adds format, clippy, docs and the dependencies, `test` installs what the tests need
+//! and runs all of them, `ci` is all of it: what must pass before a change is taken. `coverage` says which lines the
+//! tests execute. `audit` looks at what all of it depends on, `sbom` writes down what the server is made of. `pg` starts
+//! a PostgreSQL server to try things with, `torture` kills the server all the time and holds what its clients saw
+//! against the protocol.
 
 #![expect(
     clippy::print_stdout,
@@ -12,14 +13,18 @@
 )]
 
 mod arch;
+mod audit;
 mod ci;
 mod coverage;
 mod interop;
+mod lock;
 mod postgres;
 mod process;
+mod sbom;
 mod test;
 mod tools;
 mod torture;
+mod tree;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -51,7 +56,11 @@ enum Command {
         #[arg(long)]
         filter: Option<String>,
     },
-    /// Format, clippy, docs and arch; stops at the first failure.
+    /// Looks at the dependencies: lowest safe versions, bans, sources, licences, known vulnerabilities.
+    Audit(audit::Audit),
+    /// Writes the bill of materials of the server, as CycloneDX.
+    Sbom(sbom::Sbom),
+    /// Format, clippy, docs, arch and what `audit` tells without a network; stops at the first failure.
     Check,
     /// Check and test.
     Ci,
@@ -81,6 +90,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Command::Arch => arch::run(&metadata),
         Command::Test { filter } => test::run(&metadata, filter.as_deref()),
         Command::Coverage { filter } => coverage::run(&metadata, filter.as_deref()),
+        Command::Audit(audit) => audit.run(&metadata),
+        Command::Sbom(sbom) => sbom.run(&metadata),
         Command::Check => ci::check(&metadata),
         Command::Ci => ci::run(&metadata),
         Command::Pg => postgres::run(),

@@ -290,6 +290,7 @@ fn the_embedding_in_the_readme_is_that_of_the_example() {
 fn files_that_are_named_exist() {
     for document in [
         "README.md",
+        "SECURITY.md",
         "docs/ARCHITECTURE.md",
         "docs/OPERATIONS.md",
         "docs/PROTOCOL.md",
