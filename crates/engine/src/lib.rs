@@ -21,6 +21,7 @@ mod published;
 mod rates;
 mod session;
 mod subscriber;
+mod turns;
 mod upkeep;
 mod users_online;
 mod writer;

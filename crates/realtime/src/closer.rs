@@ -59,6 +59,18 @@ impl SessionCloser {
         });
     }
 
+    /// Closes a session whose client left the namespace, unless it comes back to it in this time. The library waits only
+    /// for the first CONNECT of a session.
+    pub(crate) fn close_unless_back(&self, sid: Sid, patience: Duration) {
+        let closer = self.clone();
+        self.spawn(async move {
+            tokio::time::sleep(patience).await;
+            if !closer.registry.has_socket(sid) {
+                closer.close(sid);
+            }
+        });
+    }
+
     fn kill(&self, sid: Sid) {
         if let Some(connection) = self.registry.connection(sid) {
             connection.0.kill();

@@ -12,8 +12,9 @@ use serde::Deserialize;
 use socketioxide::{
     TransportType,
     adapter::LocalAdapter,
+    extract::SocketRef,
     handler::{ConnectMiddleware, Value},
-    socket::Socket,
+    socket::{DisconnectReason, Socket},
 };
 use tokio_util::task::TaskTracker;
 
@@ -110,10 +111,17 @@ impl Handshake {
         let handler = EventHandler::new(client.clone(), self.verifier.clone());
         client.session.attach(handler.subscriber());
         socket.on_fallback(handler);
-        let registry = self.registry.clone();
-        socket.on_disconnect(async move |socket: socketioxide::extract::SocketRef| {
+        let (registry, closer, patience) = (
+            self.registry.clone(),
+            self.closer.clone(),
+            self.options.connect_timeout,
+        );
+        socket.on_disconnect(async move |socket: SocketRef, reason: DisconnectReason| {
             registry.remove(socket.id, &client);
             client.chat.close_session(&client.session);
+            if reason == DisconnectReason::ClientNSDisconnect {
+                closer.close_unless_back(socket.id, patience);
+            }
         });
         Ok(())
     }

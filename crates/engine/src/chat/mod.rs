@@ -43,10 +43,14 @@ use crate::{
     marks::Marks,
     metrics::{METRICS, level},
     rates::KeyedRate,
+    turns::Turns,
     upkeep::Caretaker,
     users_online::UsersOnline,
     writer::{Writer, WriterOptions, WriterParts},
 };
+
+/// Pages that are read at a time for one user; more wait.
+const PAGES_PER_USER: usize = 4;
 
 /// What the use cases work on.
 #[derive(Debug, Clone)]
@@ -177,6 +181,8 @@ pub struct Chat {
     appended: Arc<Notify>,
     marks: Marks,
     sends: KeyedRate<UserId>,
+    /// Pages that are read for a user: a few at a time, so that nobody takes all connections of the store.
+    readers: Turns<UserId>,
     caretaker: Caretaker,
     upkeep_soon: Arc<Notify>,
     /// Ends the tasks that would go on for ever.
@@ -258,6 +264,7 @@ impl Chat {
             appended,
             marks,
             sends,
+            readers: Turns::new(PAGES_PER_USER),
             caretaker,
             upkeep_soon,
             _stop: stop.drop_guard(),

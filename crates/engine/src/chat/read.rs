@@ -117,6 +117,7 @@ impl Chat {
         read: impl Future<Output = Result<Option<P>, StoreError>>,
     ) -> Result<P, Refusal> {
         self.check_open()?;
+        let _turn = self.readers.take(actor.user_id).await;
         self.check_sight(actor, group_id).await?;
         let page = read
             .await

@@ -27,8 +27,13 @@ struct Connection {
 
 impl Reader {
     pub(crate) fn new(world: &World, user_id: u64, group_id: u64) -> Self {
+        Self::through(world, world.addr(), user_id, group_id)
+    }
+
+    /// One that reaches the server at another address.
+    pub(crate) fn through(world: &World, server: SocketAddr, user_id: u64, group_id: u64) -> Self {
         Self {
-            server: world.addr(),
+            server,
             token: world.token(user_id),
             copy: LogCopy::new(group_id),
             connection: None,

@@ -21,6 +21,9 @@
 mod common;
 #[path = "../common/faults.rs"]
 mod faults;
+#[path = "../e2e/reader.rs"]
+#[expect(dead_code, reason = "other tests use more of it")]
+mod reader;
 #[path = "../e2e/world.rs"]
 #[expect(dead_code, reason = "other tests use more of it")]
 mod world;
@@ -30,5 +33,6 @@ mod table;
 mod peer;
 mod target;
 
+mod exhaustion;
 mod handshake;
 mod storage;

@@ -206,6 +206,12 @@ impl Peer {
         }
     }
 
+    /// Reads whatever comes, to the end of the connection.
+    pub(crate) async fn until_end(&mut self) {
+        let mut bytes = vec![0; 4096];
+        while self.stream.read(&mut bytes).await.is_ok_and(|read| read > 0) {}
+    }
+
     /// The next text that is no ping of Engine.IO.
     pub(crate) async fn packet(&mut self) -> String {
         loop {
