@@ -2,12 +2,17 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use tokio::sync::Notify;
+
 /// One TCP connection, as the accept loop sees it. The loop puts a [`ConnectionRef`] into the extensions of every
 /// request, as `sealroom_server::listen::serve_connections` does. It is required: a reader that is too slow, and a
 /// socket whose token is over, can only be closed through it. Requests without it are refused with 500.
 pub trait Connection: fmt::Debug + Send + Sync {
-    /// Bytes that the peer's side of the kernel took so far.
+    /// Bytes that the kernel took for the peer so far; above the encryption, where there is one.
     fn bytes_written(&self) -> u64;
+
+    /// From now on, tells one waiter whenever [`Connection::bytes_written`] has grown. Asked once at most.
+    fn tell_written(&self, told: Arc<Notify>);
 
     /// How long the oldest unfinished write has been waiting for the peer; `None` where none is.
     fn stalled_for(&self) -> Option<Duration>;

@@ -118,7 +118,7 @@ impl Handshake {
         );
         socket.on_disconnect(async move |socket: SocketRef, reason: DisconnectReason| {
             registry.remove(socket.id, &client);
-            client.chat.close_session(&client.session);
+            client.closed();
             if reason == DisconnectReason::ClientNSDisconnect {
                 closer.close_unless_back(socket.id, patience);
             }

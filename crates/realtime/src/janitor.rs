@@ -28,7 +28,7 @@ pub(crate) async fn watch(registry: Arc<Registry>, options: Arc<RealtimeOptions>
             if socket.is_gone() {
                 // Its transport went away in the middle of the handshake, when there was nobody to tell.
                 registry.remove(sid, &socket);
-                socket.chat.close_session(&socket.session);
+                socket.closed();
             } else {
                 look_at(&socket, &options, socket.chat.clock().now());
             }

@@ -18,6 +18,7 @@ mod notices;
 mod options;
 mod origin;
 mod outbound;
+mod outbox;
 mod realtime;
 mod registry;
 mod socket;

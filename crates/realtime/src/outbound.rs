@@ -1,8 +1,12 @@
 //! How much waits for a socket.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use parking_lot::RwLock;
+use tokio::sync::Notify;
 
 use crate::ConnectionRef;
 
@@ -11,15 +15,24 @@ use crate::ConnectionRef;
 #[derive(Debug)]
 pub(crate) struct Outbound {
     limit: u64,
+    /// Everything that was sent, whether or not the library has it yet.
     handed: AtomicU64,
+    /// What the library was given.
+    passed: AtomicU64,
     /// Bytes that polling responses took away.
     polled: AtomicU64,
     /// The WebSocket's connection, and what it had written before it became this socket's.
     connection: RwLock<Option<(ConnectionRef, u64)>>,
+    /// Told whenever something left.
+    left_more: Arc<Notify>,
 }
 
 /// A healthy client takes as much within a moment.
 const BUSY_BYTES: u64 = 64 * 1024;
+
+/// What the library may hold for a socket, which a healthy client takes within a moment as well. One packet more is let
+/// through, however large it is.
+const WINDOW_BYTES: u64 = 64 * 1024;
 
 /// The socket has more waiting than it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,8 +43,10 @@ impl Outbound {
         Self {
             limit: u64::try_from(limit).unwrap_or(u64::MAX),
             handed: AtomicU64::new(0),
+            passed: AtomicU64::new(0),
             polled: AtomicU64::new(0),
             connection: RwLock::new(None),
+            left_more: Arc::default(),
         }
     }
 
@@ -39,7 +54,9 @@ impl Outbound {
     /// starts anew.
     pub(crate) fn attach(&self, connection: ConnectionRef) {
         let written = connection.0.bytes_written();
+        connection.0.tell_written(self.left_more.clone());
         *self.connection.write() = Some((connection, written));
+        self.tell();
     }
 
     pub(crate) fn connection(&self) -> Option<ConnectionRef> {
@@ -49,8 +66,8 @@ impl Outbound {
             .map(|(connection, _)| connection.clone())
     }
 
-    /// A packet of that many bytes is about to be queued.
-    pub(crate) fn hand(&self, packet_bytes: usize) -> Result<(), TooSlow> {
+    /// A packet of that many bytes is about to be sent; gives what it is counted as.
+    pub(crate) fn hand(&self, packet_bytes: usize) -> Result<u64, TooSlow> {
         let bytes = self.framed(packet_bytes);
         let handed = self.handed.fetch_add(bytes, Ordering::Relaxed) + bytes;
         let left = self.left();
@@ -61,8 +78,32 @@ impl Outbound {
         if handed.saturating_sub(left) > self.limit {
             Err(TooSlow)
         } else {
-            Ok(())
+            Ok(bytes)
         }
+    }
+
+    /// The library is about to be given what was counted as these bytes.
+    pub(crate) fn passed(&self, bytes: u64) {
+        self.passed.fetch_add(bytes, Ordering::Relaxed);
+        self.passed.fetch_max(self.left(), Ordering::Relaxed);
+    }
+
+    /// Whether the library may be given more.
+    pub(crate) fn has_window(&self) -> bool {
+        self.passed.load(Ordering::Relaxed).saturating_sub(self.left()) < WINDOW_BYTES
+    }
+
+    /// Waits until this holds, and asks whenever something left.
+    pub(crate) async fn until(&self, holds: impl Fn(&Self) -> bool) {
+        // What is told between the question and the wait is not missed: one telling is kept.
+        while !holds(self) {
+            self.left_more.notified().await;
+        }
+    }
+
+    /// Makes whoever waits ask again.
+    pub(crate) fn tell(&self) {
+        self.left_more.notify_one();
     }
 
     /// Whether so much waits already that what can be left out should be.
@@ -74,6 +115,7 @@ impl Outbound {
     /// A polling response took these bytes away.
     pub(crate) fn polled(&self, bytes: u64) {
         self.polled.fetch_add(bytes, Ordering::Relaxed);
+        self.tell();
     }
 
     fn left(&self) -> u64 {
@@ -116,11 +158,11 @@ mod tests {
         let wire = Wire::open();
         wire.write(500);
         let outbound = websocket(250, &wire);
-        assert_eq!(outbound.hand(98), Ok(()));
-        assert_eq!(outbound.hand(98), Ok(()));
+        assert!(outbound.hand(98).is_ok());
+        assert!(outbound.hand(98).is_ok());
         assert_eq!(outbound.hand(98), Err(TooSlow));
         wire.write(300);
-        assert_eq!(outbound.hand(98), Ok(()));
+        assert!(outbound.hand(98).is_ok());
     }
 
     #[test]
@@ -128,9 +170,9 @@ mod tests {
         let wire = Wire::open();
         let outbound = websocket(250, &wire);
         wire.write(1_000_000);
-        assert_eq!(outbound.hand(98), Ok(()));
-        assert_eq!(outbound.hand(98), Ok(()));
-        assert_eq!(outbound.hand(98), Ok(()));
+        assert!(outbound.hand(98).is_ok());
+        assert!(outbound.hand(98).is_ok());
+        assert!(outbound.hand(98).is_ok());
         assert_eq!(outbound.hand(98), Err(TooSlow));
     }
 
@@ -138,9 +180,9 @@ mod tests {
     fn a_socket_is_busy_long_before_it_is_slow() {
         let wire = Wire::open();
         let outbound = websocket(1000, &wire);
-        assert_eq!(outbound.hand(200), Ok(()));
+        assert!(outbound.hand(200).is_ok());
         assert!(!outbound.is_busy());
-        assert_eq!(outbound.hand(200), Ok(()));
+        assert!(outbound.hand(200).is_ok());
         assert!(outbound.is_busy());
         wire.write(300);
         assert!(!outbound.is_busy());
@@ -149,22 +191,22 @@ mod tests {
     #[test]
     fn polling_counts_responses() {
         let outbound = Outbound::new(100);
-        assert_eq!(outbound.hand(60), Ok(()));
+        assert!(outbound.hand(60).is_ok());
         outbound.polled(60);
-        assert_eq!(outbound.hand(60), Ok(()));
+        assert!(outbound.hand(60).is_ok());
         assert_eq!(outbound.hand(60), Err(TooSlow));
     }
 
     #[test]
     fn an_upgrade_forgets_nothing_that_waits() {
         let (wire, outbound) = (Wire::open(), Outbound::new(250));
-        assert_eq!(outbound.hand(200), Ok(()));
+        assert!(outbound.hand(200).is_ok());
         outbound.attach(wire.connection());
         assert_eq!(outbound.hand(98), Err(TooSlow));
         // Half by a poll that was under way, half over the WebSocket.
         outbound.polled(100);
         wire.write(200);
-        assert_eq!(outbound.hand(198), Ok(()));
+        assert!(outbound.hand(198).is_ok());
         assert_eq!(outbound.hand(98), Err(TooSlow));
     }
 
@@ -172,13 +214,31 @@ mod tests {
     fn a_healthy_socket_has_its_whole_room_for_ever_after_an_upgrade() {
         let (wire, outbound) = (Wire::open(), Outbound::new(1_000));
         for _ in 0..100 {
-            assert_eq!(outbound.hand(500), Ok(()));
+            assert!(outbound.hand(500).is_ok());
             outbound.polled(500);
         }
         outbound.attach(wire.connection());
         for _ in 0..100 {
-            assert_eq!(outbound.hand(500), Ok(()));
+            assert!(outbound.hand(500).is_ok());
             wire.write(504);
         }
+    }
+
+    #[tokio::test]
+    async fn the_library_is_given_a_window_at_a_time() {
+        let wire = Wire::open();
+        let outbound = websocket(1_000_000, &wire);
+        assert!(outbound.has_window());
+        // One packet may be larger than the window.
+        let bytes = outbound.hand(100_000).unwrap();
+        outbound.passed(bytes);
+        assert!(!outbound.has_window());
+        let waiting = outbound.until(Outbound::has_window);
+        tokio::pin!(waiting);
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        wire.write(20_000);
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        wire.write(20_000);
+        waiting.await;
     }
 }

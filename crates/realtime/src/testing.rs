@@ -2,11 +2,13 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
+
+use tokio::sync::Notify;
 
 use crate::{Connection, ConnectionRef};
 
@@ -18,6 +20,7 @@ pub(crate) struct Wire(Arc<State>);
 struct State {
     written: AtomicU64,
     killed: AtomicBool,
+    told: OnceLock<Arc<Notify>>,
 }
 
 impl Wire {
@@ -31,6 +34,9 @@ impl Wire {
 
     pub(crate) fn write(&self, bytes: u64) {
         self.0.written.fetch_add(bytes, Ordering::Relaxed);
+        if let Some(told) = self.0.told.get() {
+            told.notify_one();
+        }
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -45,6 +51,10 @@ impl Wire {
 impl Connection for State {
     fn bytes_written(&self) -> u64 {
         self.written.load(Ordering::Relaxed)
+    }
+
+    fn tell_written(&self, told: Arc<Notify>) {
+        self.told.get_or_init(|| told);
     }
 
     fn stalled_for(&self) -> Option<Duration> {

@@ -5,7 +5,7 @@ use std::{
     net::Shutdown,
     pin::Pin,
     sync::{
-        Arc, Weak,
+        Arc, OnceLock, Weak,
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
@@ -20,6 +20,7 @@ use tokio::{
         TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
+    sync::Notify,
 };
 
 use super::connections::Permit;
@@ -56,6 +57,8 @@ pub(super) struct Progress {
     bytes_written: AtomicU64,
     /// Since when a write waits, in milliseconds after `opened` plus one; 0 where none does.
     stalled_since: AtomicU64,
+    /// Told whenever more was written.
+    told: OnceLock<Arc<Notify>>,
 }
 
 /// The connection as others see it.
@@ -89,6 +92,7 @@ impl Parts {
             opened: Instant::now(),
             bytes_written: AtomicU64::new(0),
             stalled_since: AtomicU64::new(0),
+            told: OnceLock::new(),
         });
         let handle = Handle {
             socket: self.socket(),
@@ -157,6 +161,9 @@ impl Progress {
             let before = self.bytes_written.load(Ordering::Relaxed);
             self.bytes_written
                 .store(before.wrapping_add(bytes), Ordering::Relaxed);
+            if let Some(told) = self.told.get() {
+                told.notify_one();
+            }
         }
     }
 
@@ -183,6 +190,10 @@ impl Handle {
 impl Connection for Handle {
     fn bytes_written(&self) -> u64 {
         self.progress.bytes_written.load(Ordering::Relaxed)
+    }
+
+    fn tell_written(&self, told: Arc<Notify>) {
+        self.progress.told.get_or_init(|| told);
     }
 
     fn stalled_for(&self) -> Option<Duration> {
