@@ -21,6 +21,7 @@ mod lock;
 mod postgres;
 mod process;
 mod sbom;
+mod siege;
 mod test;
 mod tools;
 mod torture;
@@ -66,6 +67,10 @@ enum Command {
     Ci,
     /// Starts a PostgreSQL server for tests and development; it is gone with its data after Ctrl-C.
     Pg,
+    /// Plays what hostile and broken clients do, and measures what the others feel of it.
+    Siege(siege::Siege),
+    /// Lets clients come, write and go for a long time, and looks at what the server keeps of it.
+    Soak(siege::Soak),
     /// Tries to make the server lose, double, reorder or leak messages.
     Torture(torture::Torture),
 }
@@ -95,6 +100,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Command::Check => ci::check(&metadata),
         Command::Ci => ci::run(&metadata),
         Command::Pg => postgres::run(),
+        Command::Siege(siege) => siege.run(&metadata),
+        Command::Soak(soak) => soak.run(&metadata),
         Command::Torture(torture) => torture.run(&metadata),
     }
 }

@@ -172,6 +172,7 @@ impl Server {
                 connections.sent_bytes(),
             );
             metrics::observe_data_dir(&data_dir);
+            metrics::observe_tasks();
             if let Some(chat) = chat.upgrade() {
                 chat.observe_metrics();
                 metrics::observe_draining(chat.is_draining());

@@ -199,6 +199,17 @@ pub(crate) const RULES: &[Rule] = &[
         third_party: ThirdParty::Only(&["anyhow", "tokio", "tokio-postgres"], &[]),
     },
     Rule {
+        package: "xtask-siege",
+        arrows: &[
+            "sealroom-auth",
+            "sealroom-domain",
+            "sealroom-testkit",
+            "xtask-postgres",
+        ],
+        test_arrows: &[],
+        third_party: ThirdParty::AllBut(&[TRANSPORT, HTTP_CLIENT, DATABASE, BUS]),
+    },
+    Rule {
         package: "xtask-torture",
         arrows: &["xtask-postgres"],
         test_arrows: &[],

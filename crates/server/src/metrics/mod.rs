@@ -16,7 +16,7 @@ use axum::{Router, extract::State, http::header::CONTENT_TYPE, response::IntoRes
 use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use rustix::fs::statvfs;
-use tokio::{net::TcpListener, time::sleep};
+use tokio::{net::TcpListener, runtime::Handle, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::listen::{ListenOptions, serve_connections};
@@ -125,6 +125,14 @@ pub(crate) fn observe_data_dir(path: &Path) {
     }
 }
 
+/// The tasks of the runtime that this is called in. Exact up to 2^32 of them.
+pub(crate) fn observe_tasks() {
+    if let Ok(runtime) = Handle::try_current() {
+        let tasks = u32::try_from(runtime.metrics().num_alive_tasks()).unwrap_or(u32::MAX);
+        gauge!("sealroom_tasks").set(f64::from(tasks));
+    }
+}
+
 /// Whether the server goes away.
 pub(crate) fn observe_draining(draining: bool) {
     gauge!("sealroom_draining").set(f64::from(u8::from(draining)));
@@ -142,6 +150,7 @@ pub(crate) fn describe() {
         Unit::Bytes,
         "Bytes that the kernel took for clients"
     );
+    describe_gauge!("sealroom_tasks", "Tasks of the runtime");
     describe_gauge!("sealroom_draining", "1 while the server goes away");
     describe_gauge!(
         "sealroom_data_dir_free_bytes",
