@@ -231,6 +231,9 @@ impl Target {
                 && now.subscriptions <= before.subscriptions
                 && now.feeds <= before.feeds;
             if is_back || Instant::now() > deadline {
+                if !is_back {
+                    println!("before: {before:?}\nnow:    {now:?}");
+                }
                 return Ok((is_back, now));
             }
             sleep(Duration::from_millis(200)).await;
