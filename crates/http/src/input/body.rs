@@ -135,7 +135,6 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// An object of known keys, none of them twice. An absent value and `null` are the same.
-#[derive(Debug)]
 pub(crate) struct Object<'a> {
     members: Vec<(String, &'a RawValue)>,
     /// The bounds in force, for values whose size is a setting.
@@ -165,6 +164,16 @@ impl<'a> Object<'a> {
         found
             .map(|(_, value)| *value)
             .filter(|value| value.get() != "null")
+    }
+}
+
+// Without the values, among which are passwords and tokens.
+impl fmt::Debug for Object<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys: Vec<_> = self.members.iter().map(|(key, _)| key).collect();
+        f.debug_struct("Object")
+            .field("keys", &keys)
+            .finish_non_exhaustive()
     }
 }
 

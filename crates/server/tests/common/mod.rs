@@ -138,13 +138,19 @@ impl TestServer {
         // The standard library sends no other signal than SIGKILL; every shell has `kill`.
         let kill = format!("kill -TERM {}", self.pid());
         let sent = Command::new("sh").args(["-c", &kill]).status();
-        assert!(sent.is_ok_and(|status| status.success()), "SIGTERM cannot be sent");
+        assert!(
+            sent.is_ok_and(|status| status.success()),
+            "SIGTERM cannot be sent"
+        );
         let deadline = Instant::now() + DRAIN_TIMEOUT;
         loop {
             match self.process.child.try_wait() {
                 Ok(Some(status)) => return status,
                 Ok(None) if Instant::now() < deadline => thread::sleep(Duration::from_millis(10)),
-                other => panic!("not gone in {DRAIN_TIMEOUT:?}: {other:?}; its log:\n{}", self.log()),
+                other => panic!(
+                    "not gone in {DRAIN_TIMEOUT:?}: {other:?}; its log:\n{}",
+                    self.log()
+                ),
             }
         }
     }
@@ -156,7 +162,20 @@ impl TestServer {
 
     /// What it has logged since its last start.
     pub(crate) fn log(&self) -> String {
-        self.process.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.process
+            .log
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// What it has printed on stdout since its last start.
+    pub(crate) fn said(&self) -> String {
+        self.process
+            .said
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// A token of a user, minted by `sealroom-server token` with this server's settings.
@@ -201,6 +220,8 @@ impl TestServer {
 struct Process {
     child: Child,
     log: Arc<Mutex<String>>,
+    /// What it printed.
+    said: Arc<Mutex<String>>,
 }
 
 impl Process {
@@ -216,9 +237,11 @@ impl Process {
             .unwrap_or_else(|error| panic!("the server does not start: {error}"));
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let log = Arc::new(Mutex::new(String::new()));
+        let said = Arc::new(Mutex::new(String::new()));
         let mut process = Self {
             child,
             log: Arc::clone(&log),
+            said: Arc::clone(&said),
         };
         // Both pipes are read to their end, or the server would block on a full one.
         each_line(stderr, move |line| {
@@ -228,6 +251,9 @@ impl Process {
         });
         let (send, lines) = mpsc::channel();
         each_line(stdout, move |line| {
+            said.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push_str(&line);
             // Nobody listens any more after the first line.
             let _ = send.send(line);
         });

@@ -16,7 +16,11 @@ rows! {
 
 /// The code that a CONNECT with this `auth` is refused with.
 async fn refused(target: &Target, auth: Value) -> String {
-    let error = Client::builder(target.addr()).auth(auth).connect().await.unwrap_err();
+    let error = Client::builder(target.addr())
+        .auth(auth)
+        .connect()
+        .await
+        .unwrap_err();
     assert!(error.refused, "{error}");
     error.message
 }

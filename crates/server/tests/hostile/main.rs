@@ -23,9 +23,14 @@ mod common;
 #[expect(dead_code, reason = "other tests use more of it")]
 mod world;
 
+#[path = "../e2e/signer.rs"]
+#[expect(dead_code, reason = "other tests use more of it")]
+mod signer;
+
 #[macro_use]
 mod table;
 mod peer;
 mod target;
 
 mod handshake;
+mod privacy;

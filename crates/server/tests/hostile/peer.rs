@@ -71,7 +71,11 @@ impl Frame {
                 bytes.extend(length.to_be_bytes());
             }
         }
-        let mask = if self.masked { [0x5a, 0xc3, 0x11, 0x7e] } else { [0; 4] };
+        let mask = if self.masked {
+            [0x5a, 0xc3, 0x11, 0x7e]
+        } else {
+            [0; 4]
+        };
         if self.masked {
             bytes.extend(mask);
         }
@@ -135,9 +139,18 @@ impl Peer {
 
     /// Asks for a WebSocket; gives the head of the answer.
     pub(crate) async fn ask_upgrade(&mut self, path: &str) -> String {
+        self.ask_upgrade_with(path, &[]).await
+    }
+
+    /// The same with further headers.
+    pub(crate) async fn ask_upgrade_with(&mut self, path: &str, headers: &[(&str, &str)]) -> String {
+        let headers: String = headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}\r\n"))
+            .collect();
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: sealroom\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
         );
         self.write(request.as_bytes()).await;
         self.head().await
@@ -177,7 +190,12 @@ impl Peer {
 
     /// The status of the next answer; `None` where the server closes without one.
     pub(crate) async fn status(&mut self) -> Option<u16> {
-        self.head().await.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()
+        self.head()
+            .await
+            .strip_prefix("HTTP/1.1 ")?
+            .get(..3)?
+            .parse()
+            .ok()
     }
 
     /// The next frame.
@@ -226,7 +244,10 @@ impl Peer {
     fn take_frame(&mut self) -> Option<(u8, Vec<u8>)> {
         let [first, second] = *self.buffer.first_chunk()?;
         let (length, head) = match second & 0x7f {
-            126 => (u64::from(u16::from_be_bytes(*self.buffer.get(2..)?.first_chunk()?)), 4),
+            126 => (
+                u64::from(u16::from_be_bytes(*self.buffer.get(2..)?.first_chunk()?)),
+                4,
+            ),
             127 => (u64::from_be_bytes(*self.buffer.get(2..)?.first_chunk()?), 10),
             length => (u64::from(length), 2),
         };
