@@ -144,10 +144,9 @@ impl Peer {
 
     /// The same with further headers.
     pub(crate) async fn ask_upgrade_with(&mut self, path: &str, headers: &[(&str, &str)]) -> String {
-        let headers: String = headers
-            .iter()
-            .map(|(name, value)| format!("{name}: {value}\r\n"))
-            .collect();
+        let headers = headers.iter().fold(String::new(), |head, (name, value)| {
+            head + name + ": " + value + "\r\n"
+        });
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: sealroom\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
+    task::JoinSet,
 };
 
 use super::{
@@ -78,7 +79,8 @@ impl Accounts {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
         let receiver = Receiver::default();
-        let receiving = tokio::spawn(receiver.clone().serve(listener));
+        let mut receiving = JoinSet::new();
+        receiving.spawn(receiver.clone().serve(listener));
         let further = [
             ("SEALROOM_ACCOUNTS", "on"),
             ("SEALROOM_WEBHOOK_URL", &*url),
@@ -104,7 +106,7 @@ impl Accounts {
                 >= sent
         })
         .await;
-        receiving.abort();
+        receiving.abort_all();
         accounts.hooks = receiver.taken();
         accounts.secrets.push(accounts.world.server.secret.clone());
         accounts

@@ -32,7 +32,7 @@ pub(super) fn content(number: usize) -> String {
 /// How a text may stand somewhere: as it is, in base64, in hexadecimal digits, and as Rust prints bytes.
 pub(super) fn forms(text: &str) -> Vec<String> {
     let bytes = text.as_bytes();
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = hex(bytes);
     let list: Vec<_> = bytes.iter().map(ToString::to_string).collect();
     let mut forms = vec![text.to_owned(), hex.to_uppercase(), hex, list.join(", ")];
     for shift in 0..3 {
@@ -42,6 +42,13 @@ pub(super) fn forms(text: &str) -> Vec<String> {
         forms.push(encoded[begin..end].to_owned());
     }
     forms
+}
+
+/// In small hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 /// Fails where any of these stands in it, in any form; so do tokens.

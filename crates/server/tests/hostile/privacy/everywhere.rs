@@ -275,7 +275,7 @@ pub(super) async fn pv_4_contents_are_stored_byte_for_byte_and_secrets_are_not(t
     let all = canary::stored(&accounts.world.server).await;
     for token in &accounts.refresh_tokens {
         let digest = digest::digest(&digest::SHA256, token.as_bytes());
-        let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = canary::hex(digest.as_ref());
         let is_there = |text: &[u8]| {
             text.windows(digest.as_ref().len())
                 .any(|window| window == digest.as_ref())

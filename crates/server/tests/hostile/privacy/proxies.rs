@@ -213,7 +213,7 @@ pub(super) async fn tl_2_the_last_address_that_is_no_proxy_counts(target: &mut T
     assert!(is_exhausted(&server, &[("X-Forwarded-For", &endless)]).await);
 }
 
-/// nginx itself, with the documented configuration, is played by operation::nginx; here is what lets any proxy work.
+/// nginx itself, with the documented configuration, is played by `operation::nginx`; here is what lets any proxy work.
 pub(super) async fn tl_6_upgrades_that_are_left(target: &mut Target) {
     // A proxy cuts what is silent for a minute: a ping comes before.
     let open = http::request(target.addr(), "GET", POLLING, None, None)
