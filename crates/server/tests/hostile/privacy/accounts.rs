@@ -172,10 +172,10 @@ impl Accounts {
         self.contents.extend([by_route, by_socket]);
         self.secrets.extend([sid, inner]);
 
-        // One that was spent ends its login, and so does the way out.
+        // One that was spent ends its login, and so does the way out: what came of it is worth nothing.
         for (route, token, code) in [
             ("refresh", &spent, "token_revoked"),
-            ("refresh", &next, "token_revoked"),
+            ("refresh", &next, "token_invalid"),
             ("refresh", &TOKEN.to_owned(), "token_invalid"),
             ("logout", &refresh, ""),
             ("refresh", &refresh, "token_revoked"),

@@ -83,7 +83,7 @@ pub(super) async fn pv_7_a_crash_leaves_no_memory_behind(target: &mut Target) {
 
     let socket = target.world.joined(MALLORY, GROUP).await;
     send(&socket, GROUP, "canary").await;
-    let crash = format!("kill -SEGV {pid}");
+    let crash = format!("kill -ABRT {pid}");
     let sent = std::process::Command::new("sh").args(["-c", &crash]).status();
     assert!(sent.unwrap().success());
     socket.wait_closed().await.unwrap();

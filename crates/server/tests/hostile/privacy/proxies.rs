@@ -264,6 +264,7 @@ pub(super) async fn tl_6_upgrades_that_are_left(target: &mut Target) {
     for peer in [&mut silent, &mut probed] {
         peer.closed(Duration::from_secs(14)).await;
     }
+    drop((silent, probed));
     eventually(Duration::from_secs(5), "the connections are given back", || {
         target.connections() <= before
     })
