@@ -7,7 +7,6 @@ use serde_json::json;
 
 use super::metrics_address;
 use crate::{
-    common::TestServer,
     target::{GROUP, MALLORY, Target},
     world::{send, succeed},
 };
@@ -54,7 +53,7 @@ pub(super) async fn pv_5_metrics_and_probes_tell_nobody(target: &mut Target) {
         assert_eq!(answer.status, 405, "{method}");
     }
     // By default both are for this machine alone.
-    let output = TestServer::start().program().args(["--help"]).output().unwrap();
+    let output = world.server.program().args(["--help"]).output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
     for address in ["127.0.0.1:8000", "127.0.0.1:9100"] {
         assert!(help.contains(address), "{address} is no default: {help}");

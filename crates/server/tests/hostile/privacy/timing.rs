@@ -66,20 +66,42 @@ pub(super) async fn pv_3_nobody_learns_from_the_time_who_is_there(target: &mut T
         world.group(*group, [5, 6, 7]).await;
     }
     let socket = world.socket(OUTSIDER).await;
-    for event in ["join_group", "send_message", "get_entries"] {
-        let payload = |case: usize| json!({"group_id": GROUPS[case], "encrypted_content": "x"});
+    for event in [
+        "join_group",
+        "send_message",
+        "edit_message",
+        "delete_message",
+        "get_entries",
+        "mark_read",
+        "typing",
+    ] {
+        let payload = |case: usize| json!({"group_id": GROUPS[case], "encrypted_content": "x", "seq": 1, "is_typing": true});
         let first = ask(&socket, event, payload(0)).await;
         assert_eq!(first["code"], "not_a_member", "{event}");
         let call = async |case: usize| assert_eq!(ask(&socket, event, payload(case)).await, first);
-        assert_eq!(alike(150, &call).await, Ok(()), "{event}");
+        assert_eq!(alike(80, &call).await, Ok(()), "{event}");
     }
     let token = world.token(OUTSIDER);
-    let call = async |case: usize| {
-        let path = format!("/groups/{}/entries", GROUPS[case]);
-        let answer = world.call("GET", &path, &token, None).await;
-        assert_eq!(verdict(&answer), (403, "not_a_member".into()));
-    };
-    assert_eq!(alike(100, &call).await, Ok(()), "GET");
+    for (method, path, body) in [
+        ("GET", "", None),
+        ("PATCH", "", Some(json!({"name": "x"}))),
+        ("DELETE", "", None),
+        ("GET", "/members", None),
+        ("PUT", "/members/7", Some(json!({"role": "member"}))),
+        ("DELETE", "/members/7", None),
+        ("DELETE", "/members/9", None),
+        ("GET", "/messages", None),
+        ("POST", "/messages", Some(json!({"encrypted_content": "x"}))),
+        ("GET", "/entries", None),
+        ("PUT", "/read", Some(json!({"seq": 1}))),
+    ] {
+        let call = async |case: usize| {
+            let path = format!("/groups/{}{path}", GROUPS[case]);
+            let answer = world.call(method, &path, &token, body.clone()).await;
+            assert_eq!(verdict(&answer), (403, "not_a_member".into()), "{method} {path}");
+        };
+        assert_eq!(alike(40, &call).await, Ok(()), "{method} {path}");
+    }
     logins(match world.server.database() {
         Some(_) => Store::Postgres,
         None => Store::Sqlite,
