@@ -233,6 +233,12 @@ mod tests {
     }
 
     #[test]
+    fn values_are_not_printed() {
+        let object = Object::parse(br#"{"a":"canary"}"#, &["a"], &LIMITS).unwrap();
+        assert_eq!(format!("{object:?}"), r#"Object { keys: ["a"], .. }"#);
+    }
+
+    #[test]
     fn everything_else_is_invalid() {
         for bad in [
             "",

@@ -353,13 +353,8 @@ mod tests {
 
     #[test]
     fn values_are_not_printed() {
-        assert_eq!(
-            format!("{:?}", read(r#"{"content":"abcd"}"#).unwrap()),
-            "Sample { .. }"
-        );
-        let limits = Limits::default();
-        let object = Object::parse(br#"{"content":"canary"}"#, Sample::KEYS, &limits).unwrap();
-        assert_eq!(format!("{object:?}"), r#"Object { keys: ["content"], .. }"#);
+        let sample = read(r#"{"content":"abcd"}"#).unwrap();
+        assert_eq!(format!("{sample:?}"), "Sample { .. }");
     }
 
     #[test]

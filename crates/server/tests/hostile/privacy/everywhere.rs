@@ -83,7 +83,8 @@ async fn everything(target: &Target) -> Sent {
     }
     sent.secrets
         .extend(sockets::broken(target.addr(), &token, &mut sent.refusals).await);
-    sockets::refused_handshakes(target.addr(), &expired, &revoked, &mut sent.refusals).await;
+    let refused = sockets::refused_handshakes(target.addr(), &expired, &revoked, &mut sent.refusals).await;
+    sent.secrets.extend(refused);
     let admin = world.server.mint_admin();
     routes::play(world, [&admin, &expired, &revoked], &mut sent.refusals).await;
     limits(world, &mut sent.refusals).await;

@@ -61,7 +61,7 @@ rows! {
         "PV-6": "What types print shows inside the program alone. Held by the unit tests: auth secret::tests and \
                  tests/jwt (secrets, keys, minter, verifier), domain content::tests and secrets::tests, hooks \
                  secret::tests, outbound http::tests, persistence postgres::options, server settings::sources::tests, \
-                 http input::fields::tests::values_are_not_printed, engine tests/accounts.rs \
+                 http input::{fields,body}::tests::values_are_not_printed, engine tests/accounts.rs \
                  neither_passwords_nor_tokens_are_printed, realtime events::requests::tests and \
                  registry::tests::session_ids_are_not_printed.",
         "TL-3": "There is no setting that requires TLS: the server speaks it where a certificate is set, or a proxy in \

@@ -326,13 +326,13 @@ pub(super) async fn broken(server: SocketAddr, token: &str, refusals: &mut Refus
     sids
 }
 
-/// Handshakes that are refused, by Engine.IO and by the token.
+/// Handshakes that are refused, by Engine.IO and by the token; gives the ids of the sessions.
 pub(super) async fn refused_handshakes(
     server: SocketAddr,
     expired: &str,
     revoked: &str,
     refusals: &mut Refusals,
-) {
+) -> Vec<String> {
     for query in [
         format!("EIO=3&transport=polling&token={TOKEN}"),
         format!("EIO={JUNK}&transport=polling"),
@@ -363,6 +363,7 @@ pub(super) async fn refused_handshakes(
     refusals.plain(POLLING, &answer);
     let bearer = format!("Bearer {TOKEN}");
     let header = [("Authorization", &*bearer)];
+    let mut sids = Vec::new();
     for (headers, connect, code) in [
         (&[][..], "40".to_owned(), "token_missing"),
         (
@@ -382,11 +383,12 @@ pub(super) async fn refused_handshakes(
         (&[], format!("40{}", json!({"token": revoked})), "token_revoked"),
     ] {
         for is_polling in [false, true] {
-            let (mut session, _) = if is_polling {
+            let (mut session, sid) = if is_polling {
                 Session::polling(server, headers).await
             } else {
                 Session::websocket(server, headers).await
             };
+            sids.push(sid);
             session.send(std::slice::from_ref(&connect)).await;
             let said = loop {
                 let said = session.next().await;
@@ -402,4 +404,5 @@ pub(super) async fn refused_handshakes(
             refusals.connect_error(code);
         }
     }
+    sids
 }
