@@ -383,22 +383,22 @@ pub(super) async fn refused_handshakes(
         (&[], format!("40{}", json!({"token": revoked})), "token_revoked"),
     ] {
         for is_polling in [false, true] {
-            let (mut session, sid) = if is_polling {
+            let (mut session, id) = if is_polling {
                 Session::polling(server, headers).await
             } else {
                 Session::websocket(server, headers).await
             };
-            sids.push(sid);
+            sids.push(id);
             session.send(std::slice::from_ref(&connect)).await;
-            let said = loop {
-                let said = session.next().await;
-                if let Some(said) = said.into_iter().find(|packet| packet != "2") {
-                    break said;
+            let packet = loop {
+                let packets = session.next().await;
+                if let Some(packet) = packets.into_iter().find(|packet| packet != "2") {
+                    break packet;
                 }
             };
-            let error = said
+            let error = packet
                 .strip_prefix("44")
-                .unwrap_or_else(|| panic!("{connect}: {said}"));
+                .unwrap_or_else(|| panic!("{connect}: {packet}"));
             let error: Value = serde_json::from_str(error).unwrap();
             assert_eq!(error, json!({"message": code}), "{connect}");
             refusals.connect_error(code);
