@@ -95,6 +95,25 @@ async fn an_account_logs_in_with_its_name_and_password_alone() {
 }
 
 #[tokio::test]
+async fn neither_passwords_nor_tokens_are_printed() {
+    let accounts = Accounts::new();
+    let login = accounts.register("alice").await.unwrap();
+    let wanted = Registration {
+        username: "alice",
+        password: PASSWORD,
+        display_name: None,
+    };
+    let printed = format!("{wanted:?} {login:?}");
+    assert!(
+        printed.contains("alice") && printed.contains("LoggedIn"),
+        "{printed}"
+    );
+    for secret in [PASSWORD, &login.access_token, &login.refresh_token] {
+        assert!(!printed.contains(secret), "{printed}");
+    }
+}
+
+#[tokio::test]
 async fn a_refresh_token_is_spent_once_and_its_reuse_ends_the_login() {
     let accounts = Accounts::new();
     let first = accounts.register("alice").await.unwrap();

@@ -26,6 +26,20 @@ use crate::{
     registry::{AlreadyAttached, Registry},
 };
 
+/// What every answer but an upgrade says, like those of the API: it stands in no cache, is taken for no other type, and
+/// loads nothing into a browser.
+const HEADERS: [(HeaderName, HeaderValue); 3] = [
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    ),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    ),
+];
+
 /// The path of Socket.IO, with and without a slash at its end.
 pub(crate) const PATH: &str = "/socket.io";
 
@@ -105,7 +119,13 @@ where
         let path = request.uri().path();
         if path == PATH || path.strip_suffix('/') == Some(PATH) {
             let gate = self.gate.clone();
-            return Box::pin(async move { Ok(gate.pass(request).await) });
+            return Box::pin(async move {
+                let mut response = gate.pass(request).await;
+                if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+                    response.headers_mut().extend(HEADERS);
+                }
+                Ok(response)
+            });
         }
         let answer = self.inner.call(request);
         Box::pin(async move { answer.await.map(|response| response.map(boxed)) })

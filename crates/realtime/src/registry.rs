@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     hash::{BuildHasher, RandomState},
     sync::{
         Arc,
@@ -24,11 +25,21 @@ pub(crate) struct Registry {
     draining: AtomicBool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Tables {
     sockets: HashMap<Sid, Arc<ClientSocket>>,
     /// At most as many as connections are open: [`Registry::forget_closed`].
     connections: HashMap<Sid, ConnectionRef>,
+}
+
+// Without the session ids.
+impl fmt::Debug for Tables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tables")
+            .field("sockets", &self.sockets.len())
+            .field("connections", &self.connections.len())
+            .finish()
+    }
 }
 
 /// How many of what is open.
@@ -156,6 +167,17 @@ impl Registry {
 mod tests {
     use super::*;
     use crate::testing::Wire;
+
+    #[test]
+    fn session_ids_are_not_printed() {
+        let (registry, sid, wire) = (Registry::default(), Sid::new(), Wire::open());
+        assert_eq!(registry.attach(sid, wire.connection()), Ok(()));
+        let printed = format!("{registry:?}");
+        assert!(
+            printed.contains("connections: 1") && !printed.contains(&sid.to_string()),
+            "{printed}"
+        );
+    }
 
     #[test]
     fn a_session_is_upgraded_once() {

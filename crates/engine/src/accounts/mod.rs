@@ -96,7 +96,7 @@ impl Attempts {
 }
 
 /// An account that somebody wants.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Registration<'a> {
     /// Its name.
     pub username: &'a str,
@@ -327,6 +327,14 @@ impl AccountService {
             CredentialsError::Busy => Refusal::unavailable(),
             other => self.chat.failed(attempt, &StoreError::internal(other)),
         }
+    }
+}
+
+impl std::fmt::Debug for Registration<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Registration")
+            .field("username", &self.username)
+            .finish_non_exhaustive()
     }
 }
 

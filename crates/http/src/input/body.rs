@@ -135,7 +135,6 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// An object of known keys, none of them twice. An absent value and `null` are the same.
-#[derive(Debug)]
 pub(crate) struct Object<'a> {
     members: Vec<(String, &'a RawValue)>,
     /// The bounds in force, for values whose size is a setting.
@@ -165,6 +164,16 @@ impl<'a> Object<'a> {
         found
             .map(|(_, value)| *value)
             .filter(|value| value.get() != "null")
+    }
+}
+
+// Without the values, among which are passwords and tokens.
+impl fmt::Debug for Object<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys: Vec<_> = self.members.iter().map(|(key, _)| key).collect();
+        f.debug_struct("Object")
+            .field("keys", &keys)
+            .finish_non_exhaustive()
     }
 }
 
@@ -221,6 +230,12 @@ mod tests {
         assert_eq!(read(r#"{"\u0061":1}"#), Ok([Some("1"), None]));
         assert_eq!(read(r#"{"b":1,"a":1,"b":1}"#), Err(Refusal::invalid("b")));
         assert_eq!(read(r#"{"a":null,"\u0061":1}"#), Err(Refusal::invalid("a")));
+    }
+
+    #[test]
+    fn values_are_not_printed() {
+        let object = Object::parse(br#"{"a":"canary"}"#, &["a"], &LIMITS).unwrap();
+        assert_eq!(format!("{object:?}"), r#"Object { keys: ["a"], .. }"#);
     }
 
     #[test]

@@ -249,6 +249,24 @@ pub(super) struct Writes {
 }
 
 impl Writes {
+    /// Whether nothing changes.
+    pub(super) const fn is_empty(&self) -> bool {
+        let Self {
+            heads,
+            users,
+            members,
+            gone,
+            cleared,
+            outbox,
+        } = self;
+        heads.is_none()
+            && users.is_none()
+            && members.is_none()
+            && gone.is_none()
+            && cleared.is_none()
+            && outbox.is_none()
+    }
+
     /// Every change, of nothing.
     pub(super) fn rehearsal() -> Self {
         Self {

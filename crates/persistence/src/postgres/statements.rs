@@ -170,6 +170,11 @@ statement! { Pg:
     Commit {} -> () = "COMMIT"
 }
 
+statement! { Pg:
+    /// Ends a transaction that changed nothing.
+    RollBack {} -> () = "ROLLBACK"
+}
+
 /// Inserts entries, a column at a time.
 #[derive(Debug, Default)]
 pub(super) struct InsertEntries<'a> {

@@ -137,7 +137,8 @@ impl LeaveAck {
     }
 }
 
-#[derive(Debug, Serialize)]
+/// Never printed: it holds the content.
+#[derive(Serialize)]
 pub(crate) struct SendAck<'a> {
     success: bool,
     message: &'a RawValue,

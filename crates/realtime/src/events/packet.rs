@@ -9,8 +9,7 @@ use serde::{
 };
 use socketioxide::handler::Value;
 
-/// An event with its only argument, still unread.
-#[derive(Debug)]
+/// An event with its only argument, still unread. Never printed: it may hold a token or a content.
 pub(crate) struct Packet<'a> {
     /// The event's name.
     pub(crate) event: Cow<'a, str>,

@@ -194,3 +194,36 @@ impl<'a> Keys<'a> {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neither_tokens_nor_contents_are_printed() {
+        for (event, payload, printed) in [
+            (
+                "refresh_token",
+                r#"{"token":"canary"}"#,
+                "Refresh(Token([redacted]))",
+            ),
+            (
+                "send_message",
+                r#"{"group_id":1,"encrypted_content":"canary"}"#,
+                "EncryptedContent(6 bytes)",
+            ),
+            (
+                "edit_message",
+                r#"{"group_id":1,"seq":1,"encrypted_content":"canary"}"#,
+                "EncryptedContent(6 bytes)",
+            ),
+        ] {
+            let payload: &RawValue = serde_json::from_str(payload).unwrap();
+            let request = format!("{:?}", Request::read(event, Some(payload), 100).unwrap());
+            assert!(
+                request.contains(printed) && !request.contains("canary"),
+                "{request}"
+            );
+        }
+    }
+}

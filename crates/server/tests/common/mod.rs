@@ -176,6 +176,15 @@ impl TestServer {
             .clone()
     }
 
+    /// What it has printed on stdout since its last start.
+    pub(crate) fn said(&self) -> String {
+        self.process
+            .said
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
     /// A token of a user, minted by `sealroom-server token` with this server's settings.
     pub(crate) fn mint(&self, user_id: u64, name: Option<&str>, scope: Option<&str>) -> String {
         let user_id = user_id.to_string();
@@ -218,6 +227,8 @@ impl TestServer {
 struct Process {
     child: Child,
     log: Arc<Mutex<String>>,
+    /// What it printed.
+    said: Arc<Mutex<String>>,
 }
 
 impl Process {
@@ -233,9 +244,11 @@ impl Process {
             .unwrap_or_else(|error| panic!("the server does not start: {error}"));
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let log = Arc::new(Mutex::new(String::new()));
+        let said = Arc::new(Mutex::new(String::new()));
         let mut process = Self {
             child,
             log: Arc::clone(&log),
+            said: Arc::clone(&said),
         };
         // Both pipes are read to their end, or the server would block on a full one.
         each_line(stderr, move |line| {
@@ -245,6 +258,9 @@ impl Process {
         });
         let (send, lines) = mpsc::channel();
         each_line(stdout, move |line| {
+            said.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push_str(&line);
             // Nobody listens any more after the first line.
             let _ = send.send(line);
         });

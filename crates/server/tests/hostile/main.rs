@@ -28,11 +28,19 @@ mod reader;
 #[expect(dead_code, reason = "other tests use more of it")]
 mod world;
 
+#[path = "../e2e/signer.rs"]
+#[expect(dead_code, reason = "other tests use more of it")]
+mod signer;
+
 #[macro_use]
 mod table;
 mod peer;
 mod target;
 
+mod authorization;
 mod exhaustion;
 mod handshake;
+mod payload;
+mod privacy;
+mod protocol;
 mod storage;

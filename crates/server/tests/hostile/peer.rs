@@ -139,9 +139,17 @@ impl Peer {
 
     /// Asks for a WebSocket; gives the head of the answer.
     pub(crate) async fn ask_upgrade(&mut self, path: &str) -> String {
+        self.ask_upgrade_with(path, &[]).await
+    }
+
+    /// The same with further headers.
+    pub(crate) async fn ask_upgrade_with(&mut self, path: &str, headers: &[(&str, &str)]) -> String {
+        let headers = headers.iter().fold(String::new(), |head, (name, value)| {
+            head + name + ": " + value + "\r\n"
+        });
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: sealroom\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
         );
         self.write(request.as_bytes()).await;
         self.head().await

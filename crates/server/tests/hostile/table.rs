@@ -56,7 +56,16 @@ macro_rules! rows {
 
 #[test]
 fn every_row_is_there_once() {
-    let rows = [crate::handshake::ROWS].concat();
+    let rows = [
+        crate::handshake::ROWS,
+        crate::payload::ROWS,
+        crate::protocol::ROWS,
+        crate::authorization::ROWS,
+        crate::exhaustion::ROWS,
+        crate::storage::ROWS,
+        crate::privacy::ROWS,
+    ]
+    .concat();
     let mut expected: Vec<String> = SECTIONS
         .iter()
         .flat_map(|(section, rows)| (1..=*rows).map(move |number| format!("{section}-{number}")))

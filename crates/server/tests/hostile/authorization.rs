@@ -1,0 +1,6 @@
+//! What somebody may do, and who lost the right to it.
+
+rows! {
+    played {}
+    not_played {}
+}

@@ -1,0 +1,6 @@
+//! The shape of what clients send.
+
+rows! {
+    played {}
+    not_played {}
+}

@@ -1,0 +1,6 @@
+//! Engine.IO, Socket.IO and WebSocket, spoken wrong.
+
+rows! {
+    played {}
+    not_played {}
+}
