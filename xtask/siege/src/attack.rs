@@ -39,6 +39,7 @@ pub(crate) async fn connections(
     let probe = Probe::start(target, GROUP, [1, 2]).await?;
     probe.feel(Duration::from_secs(5)).await?;
     let clean = probe.feel(Duration::from_secs(15)).await?;
+    target.warm(GROUP).await?;
     let before = target.usage().await?;
     let attack = Arc::new(Attack::default());
     let mut tasks = JoinSet::new();
@@ -122,6 +123,7 @@ async fn flood(server: SocketAddr, from: u8, attack: Arc<Attack>) {
 pub(crate) async fn frames(target: &Target, duration: Duration, verdict: &mut Verdict) -> anyhow::Result<()> {
     let probe = Probe::start(target, GROUP, [1, 2]).await?;
     probe.feel(Duration::from_secs(10)).await?;
+    target.warm(GROUP).await?;
     let before = target.usage().await?;
     let attack = Arc::new(Attack::default());
     let mut tasks = JoinSet::new();

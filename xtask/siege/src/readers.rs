@@ -39,6 +39,7 @@ pub(crate) async fn play(target: &Target, duration: Duration, verdict: &mut Verd
     // Warm: every buffer of a healthy reader has its size.
     room.talk(Duration::from_secs(10)).await;
     let clean = room.talk(Duration::from_secs(20).min(duration)).await;
+    target.warm(GROUP).await?;
     let before = target.usage().await?;
 
     let slow = Arc::new(Slow::default());

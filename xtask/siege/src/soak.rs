@@ -35,6 +35,7 @@ pub(crate) async fn play(target: &Target, duration: Duration, verdict: &mut Verd
     for group_id in 1..=GROUPS {
         target.group(group_id, members(group_id)).await?;
     }
+    target.warm(1).await?;
     let before = target.usage().await?;
     let lives = Lives::default();
     let living = async {

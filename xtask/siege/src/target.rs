@@ -167,6 +167,16 @@ impl Target {
             .await
     }
 
+    /// Uses every connection of the store once: each opens its files when it first reads.
+    pub(crate) async fn warm(&self, group_id: u64) -> anyhow::Result<()> {
+        let path = format!("/groups/{group_id}/entries");
+        for _ in 0..5 {
+            let reads = (0..50).map(|_| self.admin("GET", &path, None));
+            futures_util::future::try_join_all(reads).await?;
+        }
+        Ok(())
+    }
+
     async fn admin(&self, method: &str, path: &str, body: Option<Value>) -> anyhow::Result<()> {
         let path = format!("/api/v1{path}");
         let answer = http::request(self.addr, method, &path, Some(&self.admin), body).await?;
