@@ -24,6 +24,9 @@ mod faults;
 #[path = "../e2e/reader.rs"]
 #[expect(dead_code, reason = "other tests use more of it")]
 mod reader;
+#[path = "../common/tls.rs"]
+#[expect(dead_code, reason = "other tests use more of it")]
+mod tls;
 #[path = "../e2e/world.rs"]
 #[expect(dead_code, reason = "other tests use more of it")]
 mod world;

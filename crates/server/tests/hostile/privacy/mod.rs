@@ -2,6 +2,7 @@
 
 mod accounts;
 mod canary;
+mod encryption;
 mod everywhere;
 mod origins;
 mod outside;
@@ -13,6 +14,7 @@ mod timing;
 
 use std::net::SocketAddr;
 
+use encryption::tl_4_who_speaks_tls_wrong;
 use everywhere::{
     pv_1_marks_are_in_no_log, pv_2_refusals_say_constant_texts,
     pv_4_contents_are_stored_byte_for_byte_and_secrets_are_not,
@@ -54,6 +56,7 @@ rows! {
         "CO-4" => co_4_cookies_open_nothing,
         "TL-1" => tl_1_nobody_is_believed,
         "TL-2" => tl_2_the_last_address_that_is_no_proxy_counts,
+        "TL-4" => tl_4_who_speaks_tls_wrong,
         "TL-5" => tl_5_every_answer_has_its_headers,
         "TL-6" => tl_6_upgrades_that_are_left,
     }
@@ -66,7 +69,6 @@ rows! {
                  registry::tests::session_ids_are_not_printed.",
         "TL-3": "There is no setting that requires TLS: the server speaks it where a certificate is set, or a proxy in \
                  front of it does; a header of the proxy decides nothing (TL-1).",
-        "TL-4": "TLS rows follow with TLS.",
     }
 }
 
