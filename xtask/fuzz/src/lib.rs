@@ -27,7 +27,27 @@
 
 mod app;
 mod oracle;
+mod request;
 pub mod targets;
+
+/// What a target says of an input that broke no promise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It was taken for what it says, and that was looked at.
+    Accepted,
+    /// It was refused as it should be, or could not have come over the wire.
+    Refused,
+}
+
+impl Verdict {
+    /// Accepted where there is something.
+    fn of(accepted: Option<()>) -> Self {
+        match accepted {
+            Some(()) => Self::Accepted,
+            None => Self::Refused,
+        }
+    }
+}
 
 /// A function of bytes, and its name.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +55,7 @@ pub struct Target {
     /// The name of the function, of its program and of its folder of inputs.
     pub name: &'static str,
     /// Panics where a promise is broken.
-    pub run: fn(&[u8]),
+    pub run: fn(&[u8]) -> Verdict,
 }
 
 macro_rules! targets {

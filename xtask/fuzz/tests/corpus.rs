@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use xtask_fuzz::{TARGETS, Target};
+use xtask_fuzz::{TARGETS, Target, Verdict};
 
 /// An input takes microseconds, or a few milliseconds without optimisation. What takes this long hangs.
 const MOST: Duration = Duration::from_secs(10);
@@ -31,22 +31,24 @@ fn names(folder: &Path) -> BTreeSet<String> {
 }
 
 /// What went wrong with an input.
-fn replay(target: Target, input: Vec<u8>, panics: &Mutex<Vec<String>>) -> Result<(), String> {
+fn replay(target: Target, input: Vec<u8>, panics: &Mutex<Vec<String>>) -> Result<Verdict, String> {
     panics.lock().unwrap().clear();
     let (done, waiting) = channel();
     let thread = thread::spawn(move || {
-        (target.run)(&input);
         // Nobody waits where it took too long.
-        let _ = done.send(());
+        let _ = done.send((target.run)(&input));
     });
-    match waiting.recv_timeout(MOST) {
+    let verdict = match waiting.recv_timeout(MOST) {
         Err(RecvTimeoutError::Timeout) => return Err(format!("more than {MOST:?}")),
-        Ok(()) | Err(RecvTimeoutError::Disconnected) => thread.join().unwrap_or_default(),
-    }
-    // Also those of tasks, which their runtime catches.
-    match panics.lock().unwrap().first() {
-        Some(panic) => Err(panic.clone()),
-        None => Ok(()),
+        other => other.ok(),
+    };
+    // It has panicked, or is at its end.
+    let _ = thread.join();
+    // Also of tasks, whose panics their runtime catches.
+    let panic = panics.lock().unwrap().first().cloned();
+    match (panic, verdict) {
+        (None, Some(verdict)) => Ok(verdict),
+        (panic, _) => Err(panic.unwrap_or_default()),
     }
 }
 
@@ -60,10 +62,18 @@ fn every_committed_input_keeps_the_promises() {
     let mut failures = Vec::new();
     for target in TARGETS {
         let folder = folder().join(target.name);
+        let mut verdicts = Vec::new();
         for name in names(&folder) {
             let input = fs::read(folder.join(&name)).unwrap();
-            if let Err(failure) = replay(*target, input, &panics) {
-                failures.push(format!("{}/{name}: {failure}", target.name));
+            match replay(*target, input, &panics) {
+                Ok(verdict) => verdicts.push(verdict),
+                Err(failure) => failures.push(format!("{}/{name}: {failure}", target.name)),
+            }
+        }
+        // A target that takes nothing, or everything, sees nothing.
+        for verdict in [Verdict::Accepted, Verdict::Refused] {
+            if !verdicts.contains(&verdict) {
+                failures.push(format!("{}: no input is {verdict:?}", target.name));
             }
         }
     }
@@ -96,7 +106,7 @@ fn every_target_has_a_program() {
         let name = target.name;
         let program = fs::read_to_string(driver.join(format!("bins/{name}.rs"))).unwrap();
         assert!(
-            program.contains(&format!("xtask_fuzz::targets::{name}(data)")),
+            program.contains(&format!("xtask_fuzz::targets::{name}(data);")),
             "{program}"
         );
         assert!(manifest.contains(&format!("name = \"{name}\"\npath = \"bins/{name}.rs\"\n")));

@@ -4,19 +4,19 @@ use std::net::{IpAddr, SocketAddr};
 
 use sealroom_wire::{AllowedOrigins, ClientAddress, Origin, TrustedProxies};
 
-use crate::oracle::first_line;
+use crate::{Verdict, oracle::first_line};
 
 /// The networks of proxies, the peer, and then one `X-Forwarded-For` on each line.
-pub fn forwarded_for(data: &[u8]) {
+pub fn forwarded_for(data: &[u8]) -> Verdict {
     let (networks, rest) = first_line(data);
     let (peer, rest) = first_line(rest);
     let text = |bytes| str::from_utf8(bytes).ok();
     let Some(proxies) = text(networks).and_then(TrustedProxies::parse) else {
-        return;
+        return Verdict::Refused;
     };
     assert_eq!(TrustedProxies::parse(&proxies.to_text()).as_ref(), Some(&proxies));
     let Some(peer) = text(peer).and_then(|peer| peer.parse::<IpAddr>().ok()) else {
-        return;
+        return Verdict::Refused;
     };
     let headers: Vec<&[u8]> = rest.split(|byte| *byte == b'\n').collect();
     let client = proxies.client(peer, headers.iter().copied());
@@ -33,6 +33,7 @@ pub fn forwarded_for(data: &[u8]) {
     let subscriber = client.subscriber();
     assert_eq!(subscriber, subscriber.to_canonical());
     assert_eq!(ClientAddress::new(subscriber).subscriber(), subscriber);
+    Verdict::Accepted
 }
 
 fn address_of(text: &str) -> Option<IpAddr> {
@@ -43,10 +44,12 @@ fn address_of(text: &str) -> Option<IpAddr> {
 
 /// The allowed origins, separated by commas, or nothing for the server's own; the host; and then one `Origin` on each
 /// line.
-pub fn origin(data: &[u8]) {
+pub fn origin(data: &[u8]) -> Verdict {
     let (list, rest) = first_line(data);
     let (host, rest) = first_line(rest);
-    let Ok(list) = str::from_utf8(list) else { return };
+    let Ok(list) = str::from_utf8(list) else {
+        return Verdict::Refused;
+    };
     let allowed = if list.is_empty() {
         AllowedOrigins::SameOrigin
     } else {
@@ -71,6 +74,10 @@ pub fn origin(data: &[u8]) {
         _ => Origin::Refused,
     };
     assert_eq!(origin, expected);
+    match origin {
+        Origin::Refused => Verdict::Refused,
+        _ => Verdict::Accepted,
+    }
 }
 
 /// Whether an origin is `http://HOST` or `https://HOST`, without regard to the case of the host.

@@ -4,11 +4,13 @@ use sealroom_domain::ErrorCode;
 use sealroom_realtime::fuzzing::auth_token;
 use serde_json::Value;
 
-use crate::oracle::assert_clean;
+use crate::{Verdict, oracle::assert_clean};
 
 /// The `auth` of a CONNECT as it came.
-pub fn connect_auth(data: &[u8]) {
-    let Ok(auth) = str::from_utf8(data) else { return };
+pub fn connect_auth(data: &[u8]) -> Verdict {
+    let Ok(auth) = str::from_utf8(data) else {
+        return Verdict::Refused;
+    };
     // What is too deep for this reading is only skipped by the server's.
     let value = serde_json::from_str::<Value>(auth).ok();
     let said = value
@@ -22,8 +24,15 @@ pub fn connect_auth(data: &[u8]) {
             }
             let again = serde_json::json!({ "token": token }).to_string();
             assert_eq!(auth_token(&again), Ok(Some(token)));
+            Verdict::Accepted
         }
-        Ok(None) => assert!(said.is_none_or(Value::is_null), "a token was not seen: {auth}"),
-        Err(refusal) => assert_eq!(refusal.code, ErrorCode::TokenInvalid),
+        Ok(None) => {
+            assert!(said.is_none_or(Value::is_null), "a token was not seen: {auth}");
+            Verdict::Refused
+        }
+        Err(refusal) => {
+            assert_eq!(refusal.code, ErrorCode::TokenInvalid);
+            Verdict::Refused
+        }
     }
 }

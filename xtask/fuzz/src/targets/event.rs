@@ -3,16 +3,22 @@
 use sealroom_domain::{ErrorCode, Extra, Refusal, Seq};
 use sealroom_realtime::fuzzing::{EVENTS, ReadEvent, read_event};
 use sealroom_wire::RefusalBody;
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 
-use crate::oracle::{assert_clean, is_id};
+use crate::{
+    Verdict,
+    oracle::{assert_clean, is_id},
+};
 
 /// The most bytes of a content here: the limit is a setting, and a small one is met more often.
 const CONTENT_BYTES: usize = 64;
 
 /// `["event", argument]` as a socket sends it; behind a `+` it comes with binary attachments.
-pub fn event(data: &[u8]) {
-    let Ok(text) = str::from_utf8(data) else { return };
+pub fn event(data: &[u8]) -> Verdict {
+    let Ok(text) = str::from_utf8(data) else {
+        return Verdict::Refused;
+    };
     let (with_attachments, text) = match text.strip_prefix('+') {
         Some(text) => (true, text),
         None => (false, text),
@@ -22,8 +28,12 @@ pub fn event(data: &[u8]) {
         Ok(read) => {
             assert!(!with_attachments, "attachments were taken for an argument");
             check_accepted(&event, &read, text);
+            Verdict::Accepted
         }
-        Err(refusal) => check_refused(&event, &refusal),
+        Err(refusal) => {
+            check_refused(&event, &refusal);
+            Verdict::Refused
+        }
     }
 }
 
@@ -43,6 +53,10 @@ fn check_accepted(event: &str, read: &ReadEvent, text: &str) {
         .chain(read.text.as_deref())
         .for_each(assert_clean);
 
+    assert!(
+        serde_json::from_str::<IgnoredAny>(text).is_ok(),
+        "it is no JSON to its end"
+    );
     let written = written(event, read);
     // An independent reading finds the same. What is too deep for it is only skipped by the server's.
     if let Ok(value) = serde_json::from_str::<Value>(text) {

@@ -3,14 +3,18 @@
 use std::cell::RefCell;
 
 use axum::{Router, body::Body};
-use http::{HeaderName, HeaderValue, Method, Request, Uri, header};
+use http::{HeaderValue, Method, Request, header};
 use sealroom_domain::{ErrorCode, MAX_SAFE_INTEGER};
 use serde_json::Value;
 
 use crate::{
+    Verdict,
     app::{Answer, App, BODY_BYTES, CONTENT_BYTES, HEAD, PAGE},
-    oracle::{assert_all_clean, assert_clean, assert_ids, decimal, first_line, is_id, known_code},
+    oracle::{assert_all_clean, assert_ids, decimal, first_line, is_id, known_code},
+    request,
 };
+
+const API: &str = "/api/v1/";
 
 thread_local! {
     /// Kept for as long as nothing was changed in it: it costs more than what is asked of it.
@@ -24,8 +28,10 @@ struct Site {
 
 /// What the routes answer, held against what every answer is.
 fn ask(request: Request<Body>) -> Answer {
-    let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let method = request.method().clone();
+    let reads = matches!(method, Method::GET | Method::HEAD | Method::OPTIONS);
+    // Attempts to log in are counted also where they fail.
+    let is_counted = request.uri().path().starts_with("/api/v1/auth/");
     let answer = SITE.with_borrow_mut(|site| {
         let Site { app, router } = site.get_or_insert_with(|| {
             let app = App::new();
@@ -33,12 +39,8 @@ fn ask(request: Request<Body>) -> Answer {
             Site { app, router }
         });
         let answer = app.ask(router, request);
-        // What was refused has changed nothing but for the counts of attempts.
-        if !reads {
-            let is_counted = answer.status.as_u16() == 401 || answer.status.as_u16() == 429;
-            if answer.status.is_success() || is_counted {
-                *site = None;
-            }
+        if !reads && (answer.status.is_success() || is_counted) {
+            *site = None;
         }
         answer
     });
@@ -84,56 +86,38 @@ fn check(method: &Method, answer: &Answer) {
     }
 }
 
-fn request(method: &Method, uri: Uri, caller: &str, body: &[u8]) -> Request<Body> {
-    Request::builder()
-        .method(method)
-        .uri(uri)
-        .header(header::AUTHORIZATION, format!("Bearer {caller}"))
-        .header(header::CONTENT_TYPE, "application/json")
-        .body(Body::from(body.to_vec()))
-        .expect("a good request")
-}
-
-/// Bytes behind a part of a path or query, as hyper takes them off the wire.
-fn uri(prefix: &str, rest: &[u8]) -> Option<Uri> {
-    let target = [prefix.as_bytes(), rest].concat();
-    // A fragment never comes over the wire.
-    if target.contains(&b'#') {
-        return None;
-    }
-    Uri::try_from(target)
-        .ok()
-        .filter(|uri| uri.path().starts_with("/api/v1"))
-}
-
 /// The query of `/groups/5/messages` and `/groups/5/entries`.
-pub fn http_query(data: &[u8]) {
-    for (page, key) in [("messages", "messages"), ("entries", "entries")] {
-        let Some(uri) = uri(&format!("/api/v1/groups/5/{page}?"), data) else {
-            return;
-        };
-        let answer = ask(request(&Method::GET, uri, "member", b""));
-        let status = answer.status.as_u16();
-        assert!(matches!(status, 200 | 400), "{status}");
-        if data.contains(&b'%') || data.contains(&b'+') {
-            continue; // percent-encoding is the library's to undo
-        }
-        let expected = str::from_utf8(data).ok().and_then(expected_page);
-        assert_eq!(status == 200, expected.is_some(), "{status}");
-        let Some((first, last)) = expected else { continue };
-        let body: Value = serde_json::from_slice(&answer.body).expect("JSON");
-        let entries = body.get(key).and_then(Value::as_array).expect("a page");
-        assert!(entries.len() <= PAGE);
-        let seqs = entries
-            .iter()
-            .map(|entry| entry.get("seq").and_then(Value::as_i64).expect("a seq"));
-        if page == "entries" {
-            assert!(seqs.eq(first..=last), "not {first} to {last}");
-        } else {
-            let seqs: Vec<i64> = seqs.collect();
-            assert!(seqs.is_sorted(), "{seqs:?}");
-        }
+pub fn http_query(data: &[u8]) -> Verdict {
+    Verdict::of(
+        ["messages", "entries"]
+            .into_iter()
+            .try_for_each(|page| read_page(page, data)),
+    )
+}
+
+fn read_page(page: &str, data: &[u8]) -> Option<()> {
+    let uri = request::uri(&format!("/api/v1/groups/5/{page}?"), data)?;
+    let answer = ask(request::json(&Method::GET, uri, "member", b""));
+    let status = answer.status.as_u16();
+    assert!(matches!(status, 200 | 400), "{status}");
+    if data.contains(&b'%') || data.contains(&b'+') {
+        return (status == 200).then_some(()); // what is escaped is the library's to read
     }
+    let expected = str::from_utf8(data).ok().and_then(expected_page);
+    assert_eq!(status == 200, expected.is_some(), "{status}");
+    let (first, last) = expected?;
+    let body: Value = serde_json::from_slice(&answer.body).expect("JSON");
+    let entries = body.get(page).and_then(Value::as_array).expect("a page");
+    assert!(entries.len() <= PAGE);
+    let seqs = entries
+        .iter()
+        .map(|entry| entry.get("seq").and_then(Value::as_i64));
+    if page == "entries" {
+        assert!(seqs.eq((first..=last).map(Some)), "not {first} to {last}");
+    } else {
+        assert!(seqs.is_sorted());
+    }
+    Some(())
 }
 
 /// The first and the last entry of the page that a query without escapes asks for; `None` where it is refused.
@@ -178,20 +162,22 @@ fn expected_page(query: &str) -> Option<(i64, i64)> {
 }
 
 /// `METHOD PATH`, asked by an admin: the path behind `/api/v1/`.
-pub fn http_path(data: &[u8]) {
-    let Some((method, path)) = method_and_path(data) else {
-        return;
-    };
-    let Some(uri) = uri("/api/v1/", path) else { return };
+pub fn http_path(data: &[u8]) -> Verdict {
+    Verdict::of(ask_for_path(data))
+}
+
+fn ask_for_path(data: &[u8]) -> Option<()> {
+    let (method, path) = request::method_and_rest(data)?;
+    let uri = request::uri(API, path)?;
     let segments: Vec<String> = uri.path().split('/').map(str::to_owned).skip(3).collect();
     let body: &[u8] = if method == Method::GET || method == Method::HEAD {
         b""
     } else {
         br#"{"name":"x"}"#
     };
-    let answer = ask(request(&method, uri, "admin", body));
+    let answer = ask(request::json(&method, uri, "admin", body));
     if !answer.status.is_success() || method == Method::OPTIONS {
-        return;
+        return None;
     }
     // Whatever was found was named by the only spelling of its id.
     for pair in segments.windows(2) {
@@ -201,91 +187,64 @@ pub fn http_path(data: &[u8]) {
             assert!(decimal(id).is_some_and(is_id), "{segments:?}");
         }
     }
-}
-
-fn method_and_path(line: &[u8]) -> Option<(Method, &[u8])> {
-    let space = line.iter().position(|byte| *byte == b' ')?;
-    let (method, path) = line.split_at_checked(space)?;
-    Some((Method::from_bytes(method).ok()?, path.get(1..)?))
+    Some(())
 }
 
 /// `METHOD PATH`, a line feed, and the body, sent by the owner of group 5, or where a `!` is in front by an admin.
-pub fn http_body(data: &[u8]) {
+pub fn http_body(data: &[u8]) -> Verdict {
+    Verdict::of(send_body(data))
+}
+
+fn send_body(data: &[u8]) -> Option<()> {
     let (line, body) = first_line(data);
     let (caller, line) = match line.strip_prefix(b"!") {
         Some(line) => ("admin", line),
         None => ("owner", line),
     };
-    let Some((method, path)) = method_and_path(line) else {
-        return;
-    };
-    let Some(uri) = uri("/api/v1/", path) else { return };
+    let (method, path) = request::method_and_rest(line)?;
+    let uri = request::uri(API, path)?;
     let path = uri.path().to_owned();
-    let answer = ask(request(&method, uri, caller, body));
+    let answer = ask(request::json(&method, uri, caller, body));
     let takes_body = matches!(method, Method::POST | Method::PUT | Method::PATCH);
     if !answer.status.is_success() || !takes_body || body.is_empty() || path.ends_with("/revoke") {
-        return;
+        return None;
     }
     assert!(body.len() <= BODY_BYTES);
     let Ok(Value::Object(sent)) = serde_json::from_slice::<Value>(body) else {
         panic!("{path} took what is no object")
     };
-    for (key, value) in &sent {
-        assert_clean(key);
-        assert_all_clean(value);
-    }
-    assert_ids(&Value::Object(sent.clone()));
+    let sent = Value::Object(sent);
+    assert_all_clean(&sent);
+    assert_ids(&sent);
     if let Some(members) = sent.get("members").and_then(Value::as_array) {
         assert!(members.iter().all(|id| id.as_i64().is_some_and(is_id)));
     }
     if path.ends_with("/messages") {
-        let content = sent
-            .get("encrypted_content")
-            .and_then(Value::as_str)
-            .expect("a content");
-        assert!((1..=CONTENT_BYTES).contains(&content.len()));
+        let content = sent.get("encrypted_content").and_then(Value::as_str);
+        assert!(content.is_some_and(|content| (1..=CONTENT_BYTES).contains(&content.len())));
         let answer: Value = serde_json::from_slice(&answer.body).expect("JSON");
-        let stored = answer
-            .pointer("/message/encrypted_content")
-            .and_then(Value::as_str);
-        assert_eq!(stored, Some(content), "it is kept as it came");
+        let stored = answer.pointer("/message/encrypted_content");
+        assert_eq!(stored.and_then(Value::as_str), content, "it is kept as it came");
     }
+    Some(())
 }
 
 /// `METHOD PATH`, and a header on each line; then, behind an empty line, the body.
-pub fn http_headers(data: &[u8]) {
+pub fn http_headers(data: &[u8]) -> Verdict {
+    Verdict::of(send_headers(data))
+}
+
+fn send_headers(data: &[u8]) -> Option<()> {
     let (line, rest) = first_line(data);
-    let Some((method, path)) = method_and_path(line) else {
-        return;
-    };
-    let Some(uri) = uri("/api/v1/", path) else { return };
-    let mut request = Request::builder().method(&method).uri(uri);
-    let mut rest = rest;
-    while !rest.is_empty() {
-        let (line, next) = first_line(rest);
-        rest = next;
-        if line.is_empty() {
-            break;
-        }
-        let Some(colon) = line.iter().position(|byte| *byte == b':') else {
-            return;
-        };
-        let Some((name, value)) = line.split_at_checked(colon) else {
-            return;
-        };
-        let value = value.strip_prefix(b":").unwrap_or(value).trim_ascii();
-        let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) else {
-            return;
-        };
-        request = request.header(name, value);
-    }
-    let Ok(request) = request.body(Body::from(rest.to_vec())) else {
-        return;
-    };
+    let (method, path) = request::method_and_rest(line)?;
+    let request = request::with_headers(&method, request::uri(API, path)?, rest)?;
     let authorizations = request.headers().get_all(header::AUTHORIZATION).iter().count();
     let is_public = request.uri().path().starts_with("/api/v1/auth/");
     let answer = ask(request);
-    if answer.status.is_success() && method != Method::OPTIONS && !is_public {
-        assert_eq!(authorizations, 1, "nobody was asked for");
+    if !answer.status.is_success() {
+        return None;
     }
+    let is_open = is_public || method == Method::OPTIONS;
+    assert!(is_open || authorizations == 1, "nobody was asked for");
+    Some(())
 }

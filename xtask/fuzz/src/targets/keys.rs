@@ -7,10 +7,13 @@ use sealroom_domain::ErrorCode;
 use sealroom_hooks::Secrets;
 
 use super::tokens::{signed, verifier, verify};
+use crate::Verdict;
 
 /// The public keys of a file.
-pub fn pem(data: &[u8]) {
-    let Ok(text) = str::from_utf8(data) else { return };
+pub fn pem(data: &[u8]) -> Verdict {
+    let Ok(text) = str::from_utf8(data) else {
+        return Verdict::Refused;
+    };
     match VerificationKey::from_pem(text) {
         Ok(keys) => {
             assert!((1..=MAX_PEM_KEYS).contains(&keys.len()) && text.len() <= MAX_PEM_BYTES);
@@ -22,27 +25,31 @@ pub fn pem(data: &[u8]) {
             if let Ok(set) = KeySet::new(keys) {
                 assert_no_secret(set);
             }
+            Verdict::Accepted
         }
-        Err(error) => assert_one_line(&error),
+        Err(error) => refused(&error),
     }
 }
 
 /// The JWK set that an issuer publishes.
-pub fn jwks(data: &[u8]) {
+pub fn jwks(data: &[u8]) -> Verdict {
     match KeySet::from_jwks(data) {
         Ok(set) => {
             assert!((1..=MAX_JWKS_KEYS).contains(&set.count()) && data.len() <= MAX_JWKS_BYTES);
             let again = KeySet::from_jwks(data).expect("the second time is another");
             assert_eq!(set.count(), again.count());
             assert_no_secret(set);
+            Verdict::Accepted
         }
-        Err(error) => assert_one_line(&error),
+        Err(error) => refused(&error),
     }
 }
 
 /// The secrets that webhooks are signed with.
-pub fn webhook_secret(data: &[u8]) {
-    let Ok(text) = str::from_utf8(data) else { return };
+pub fn webhook_secret(data: &[u8]) -> Verdict {
+    let Ok(text) = str::from_utf8(data) else {
+        return Verdict::Refused;
+    };
     match Secrets::parse(text) {
         Ok(secrets) => {
             let parts: Vec<&str> = text
@@ -56,8 +63,9 @@ pub fn webhook_secret(data: &[u8]) {
                 assert!((32..=88).contains(&encoded.len()), "24 to 64 bytes");
                 assert!(!printed.contains(encoded), "a secret was printed");
             }
+            Verdict::Accepted
         }
-        Err(error) => assert_one_line(&error),
+        Err(error) => refused(&error),
     }
 }
 
@@ -68,7 +76,7 @@ fn assert_no_secret(keys: KeySet) {
 }
 
 /// The reason is one line for whoever starts the server.
-fn assert_one_line(error: &dyn Error) {
+fn refused(error: &dyn Error) -> Verdict {
     let mut next = Some(error);
     while let Some(error) = next {
         let text = error.to_string();
@@ -78,4 +86,5 @@ fn assert_one_line(error: &dyn Error) {
         );
         next = error.source();
     }
+    Verdict::Refused
 }

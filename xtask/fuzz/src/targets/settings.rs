@@ -4,6 +4,8 @@ use std::ffi::OsString;
 
 use sealroom_server::settings::{SettingError, Settings, Sources};
 
+use crate::Verdict;
+
 /// Settings of which no text may be printed.
 const SECRET: [&str; 3] = [
     "SEALROOM_JWT_SECRET",
@@ -16,11 +18,17 @@ const SHORTEST_SECRET: usize = 16;
 type Variables = Vec<(String, OsString)>;
 
 /// `NAME=value` on each line, without the prefix `SEALROOM_`, which all have.
-pub fn settings(data: &[u8]) {
+pub fn settings(data: &[u8]) -> Verdict {
     let variables: Variables = data.split(|byte| *byte == b'\n').filter_map(variable).collect();
     match read(variables.clone()) {
-        Ok(settings) => check_accepted(&settings, &variables),
-        Err(error) => check_refused(&error, &variables),
+        Ok(settings) => {
+            check_accepted(&settings, &variables);
+            Verdict::Accepted
+        }
+        Err(error) => {
+            check_refused(&error, &variables);
+            Verdict::Refused
+        }
     }
 }
 

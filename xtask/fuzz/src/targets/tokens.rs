@@ -16,7 +16,10 @@ use sealroom_testkit::memory::FixedClock;
 use serde_json::Value;
 use sha2::Sha256;
 
-use crate::oracle::{assert_clean, first_line, is_id};
+use crate::{
+    Verdict,
+    oracle::{assert_clean, first_line, is_id},
+};
 
 /// The secret that the tokens of the inputs are signed with.
 pub(crate) const SECRET: &str = "0mZr8kq1Wv5Xy7Tn3Bp9Lc2Hd4Jf6GsA";
@@ -66,16 +69,14 @@ pub(crate) fn verify(verifier: &JwtVerifier, token: &str) -> Result<Principal, E
 }
 
 /// A token as a client sends it.
-pub fn token(data: &[u8]) {
-    if let Ok(token) = str::from_utf8(data) {
-        check(token);
-    }
+pub fn token(data: &[u8]) -> Verdict {
+    str::from_utf8(data).map_or(Verdict::Refused, check)
 }
 
 /// The header of a token, a line feed, and its claims: the target signs them, which a fuzzer cannot.
-pub fn token_claims(data: &[u8]) {
+pub fn token_claims(data: &[u8]) -> Verdict {
     let (header, claims) = first_line(data);
-    check(&signed(header, claims));
+    check(&signed(header, claims))
 }
 
 pub(crate) fn signed(header: &[u8], claims: &[u8]) -> String {
@@ -86,15 +87,21 @@ pub(crate) fn signed(header: &[u8], claims: &[u8]) -> String {
     format!("{message}.{}", encode(&mac.finalize().into_bytes()))
 }
 
-fn check(token: &str) {
+fn check(token: &str) -> Verdict {
     let verified = verify(&VERIFIER, token);
     assert_eq!(verified, verify(&VERIFIER, token), "the second time is another");
     match verified {
-        Ok(principal) => check_accepted(token, &principal),
-        Err(code) => assert!(
-            matches!(code, ErrorCode::TokenInvalid | ErrorCode::TokenExpired),
-            "{code:?}"
-        ),
+        Ok(principal) => {
+            check_accepted(token, &principal);
+            Verdict::Accepted
+        }
+        Err(code) => {
+            assert!(
+                matches!(code, ErrorCode::TokenInvalid | ErrorCode::TokenExpired),
+                "{code:?}"
+            );
+            Verdict::Refused
+        }
     }
 }
 
