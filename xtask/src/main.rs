@@ -2,8 +2,8 @@
 //!
 //! `arch` proves the layers, `check` adds format, clippy and docs, `test` installs what the tests need and runs all
 //! of them, `ci` is all of it: what must pass before a change is taken. `coverage` says which lines the tests execute.
-//! `pg` starts a PostgreSQL server to try things with, `torture` kills the server all the time and holds what its
-//! clients saw against the protocol.
+//! `pg` starts a PostgreSQL server to try things with, `fuzz` feeds everything that reads bytes from outside with made-up
+//! ones, `torture` kills the server all the time and holds what its clients saw against the protocol.
 
 #![expect(
     clippy::print_stdout,
@@ -14,6 +14,7 @@
 mod arch;
 mod ci;
 mod coverage;
+mod fuzz;
 mod interop;
 mod postgres;
 mod process;
@@ -57,6 +58,8 @@ enum Command {
     Ci,
     /// Starts a PostgreSQL server for tests and development; it is gone with its data after Ctrl-C.
     Pg,
+    /// Feeds what reads bytes from outside with made-up ones; installs cargo-fuzz where it is missing.
+    Fuzz(fuzz::Fuzz),
     /// Tries to make the server lose, double, reorder or leak messages.
     Torture(torture::Torture),
 }
@@ -84,6 +87,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Command::Check => ci::check(&metadata),
         Command::Ci => ci::run(&metadata),
         Command::Pg => postgres::run(),
+        Command::Fuzz(fuzz) => fuzz.run(&metadata),
         Command::Torture(torture) => torture.run(&metadata),
     }
 }

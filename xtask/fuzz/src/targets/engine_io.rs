@@ -235,9 +235,11 @@ fn check_answers(data: &[u8], answers: &BTreeMap<u64, usize>) {
     }
 }
 
-/// The number at the beginning of a packet, and what follows it.
+/// The ack id at the beginning of a packet, and what follows it. What is over 2^63 - 1 is none to Socket.IO, as no client
+/// counts so far.
 fn number(packet: &str) -> Option<(u64, &str)> {
     let end = packet.find(|char: char| !char.is_ascii_digit())?;
     let (digits, rest) = packet.split_at_checked(end)?;
-    Some((digits.parse().ok()?, rest))
+    let id = digits.parse().ok().filter(|id| i64::try_from(*id).is_ok());
+    Some((id?, rest))
 }
