@@ -80,8 +80,10 @@ impl App {
             .build()
             .expect("a runtime");
         let (store, clock) = (MemoryStore::new(), FixedClock::default());
-        let mut options = ChatOptions::default();
-        options.limits = limits();
+        let options = ChatOptions {
+            limits: limits(),
+            ..ChatOptions::default()
+        };
         let mut ports = Ports::on(&store, Arc::new(clock.clone()));
         ports.accounts = Some(Arc::new(store.clone()));
         let chat = runtime.block_on(async { Chat::start(ports, options) });

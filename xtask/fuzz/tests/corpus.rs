@@ -1,5 +1,7 @@
 //! Every committed input, on the stable toolchain: it takes no fuzzer to see that what was a defect is none any more.
 
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 use std::{
     collections::BTreeSet,
     fs,
@@ -57,7 +59,7 @@ fn every_committed_input_keeps_the_promises() {
     let panics = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&panics);
     std::panic::set_hook(Box::new(move |panic| {
-        seen.lock().unwrap().push(panic.to_string())
+        seen.lock().unwrap().push(panic.to_string());
     }));
     let mut failures = Vec::new();
     for target in TARGETS {

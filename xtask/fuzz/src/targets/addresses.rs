@@ -85,6 +85,6 @@ fn is_own(origin: &[u8], host: Option<&[u8]>) -> bool {
     let Some(host) = host else { return false };
     [b"http://".as_slice(), b"https://"].iter().any(|scheme| {
         let rest = origin.strip_prefix(*scheme);
-        rest.is_some_and(|rest| rest.to_ascii_lowercase() == host.to_ascii_lowercase())
+        rest.is_some_and(|rest| rest.eq_ignore_ascii_case(host))
     }) && str::from_utf8(origin).is_ok()
 }

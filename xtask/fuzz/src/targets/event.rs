@@ -1,6 +1,6 @@
 //! Events and their arguments.
 
-use sealroom_domain::{ErrorCode, Extra, Refusal, Seq};
+use sealroom_domain::{EncryptedContent, ErrorCode, Extra, Refusal, Seq};
 use sealroom_realtime::fuzzing::{EVENTS, ReadEvent, read_event};
 use sealroom_wire::RefusalBody;
 use serde::de::IgnoredAny;
@@ -42,7 +42,7 @@ fn check_accepted(event: &str, read: &ReadEvent, text: &str) {
     assert!(read.group_id.is_some_and(|id| is_id(id.get())) || event == "refresh_token");
     assert!(read.limit.is_none_or(|limit| limit >= 1));
     assert!(read.after_seq.is_none() || read.before_seq.is_none());
-    let content = read.content.as_ref().map(|content| content.as_str());
+    let content = read.content.as_ref().map(EncryptedContent::as_str);
     assert_eq!(
         content.is_some(),
         matches!(event, "send_message" | "edit_message")

@@ -9,7 +9,7 @@ use sealroom_auth::{
     ClaimRules, JwtVerifier, KeySet, MAX_TOKEN_BYTES, Secret, VerificationKey, VerifierOptions,
 };
 use sealroom_domain::{
-    ErrorCode, Principal, Timestamp,
+    DisplayName, ErrorCode, Principal, Timestamp,
     ports::{Clock as _, TokenVerifier as _},
 };
 use sealroom_testkit::memory::FixedClock;
@@ -61,11 +61,11 @@ pub(crate) fn verifier(keys: KeySet) -> JwtVerifier {
 
 /// What a verifier says of a token; its keys are given, so it never waits.
 pub(crate) fn verify(verifier: &JwtVerifier, token: &str) -> Result<Principal, ErrorCode> {
-    let verified = verifier
+    let answer = verifier
         .verify(token)
         .now_or_never()
         .expect("nothing to wait for");
-    verified.map_err(|error| error.code())
+    answer.map_err(|error| error.code())
 }
 
 /// A token as a client sends it.
@@ -112,7 +112,7 @@ fn check_accepted(token: &str, principal: &Principal) {
     let now = clock().now();
     assert!(principal.expires_at > now, "it is over");
     let texts = [
-        principal.name.as_ref().map(|name| name.as_str()),
+        principal.name.as_ref().map(DisplayName::as_str),
         principal.scope.as_deref(),
     ];
     texts.into_iter().flatten().for_each(assert_clean);
