@@ -16,8 +16,8 @@
 //! 3. A folder `corpus/NAME` of small files: what is accepted, one of each kind that is refused, and every input that
 //!    was once a defect.
 //!
-//! Targets keep no state from one input to the next, so that an input alone is enough to see again what was found. Time
-//! stands still in them, or is tokio's paused time, which passes at once.
+//! What an input may have changed is thrown away, or is nothing that the target looks at, so that an input alone is enough
+//! to see again what was found. Time stands still in the targets, or is tokio's paused time, which passes at once.
 
 #![expect(
     clippy::expect_used,
