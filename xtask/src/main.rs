@@ -3,8 +3,9 @@
 //! `arch` proves the layers, `check` adds format, clippy, docs and the dependencies, `test` installs what the tests need
 //! and runs all of them, `ci` is all of it: what must pass before a change is taken. `coverage` says which lines the
 //! tests execute. `audit` looks at what all of it depends on, `sbom` writes down what the server is made of. `pg` starts
-//! a PostgreSQL server to try things with, `torture` kills the server all the time and holds what its clients saw
-//! against the protocol.
+//! a PostgreSQL server to try things with, `fuzz` feeds everything that reads bytes from outside with made-up ones,
+//! `siege` and `soak` play hostile clients and long lives, `torture` kills the server all the time and holds what its
+//! clients saw against the protocol.
 
 #![expect(
     clippy::print_stdout,
@@ -16,6 +17,7 @@ mod arch;
 mod audit;
 mod ci;
 mod coverage;
+mod fuzz;
 mod interop;
 mod lock;
 mod postgres;
@@ -67,6 +69,8 @@ enum Command {
     Ci,
     /// Starts a PostgreSQL server for tests and development; it is gone with its data after Ctrl-C.
     Pg,
+    /// Feeds what reads bytes from outside with made-up ones; installs cargo-fuzz where it is missing.
+    Fuzz(fuzz::Fuzz),
     /// Plays what hostile and broken clients do, and measures what the others feel of it.
     Siege(siege::Siege),
     /// Lets clients come, write and go for a long time, and looks at what the server keeps of it.
@@ -100,6 +104,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Command::Check => ci::check(&metadata),
         Command::Ci => ci::run(&metadata),
         Command::Pg => postgres::run(),
+        Command::Fuzz(fuzz) => fuzz.run(&metadata),
         Command::Siege(siege) => siege.run(&metadata),
         Command::Soak(soak) => soak.run(&metadata),
         Command::Torture(torture) => torture.run(&metadata),

@@ -54,6 +54,19 @@ pub(crate) fn need_nginx() -> anyhow::Result<()> {
     apt::install(&["nginx-light"], "the tests of the reverse proxy need nginx")
 }
 
+/// cargo-fuzz, which is installed where it is missing, and the C++ compiler that libFuzzer is built with.
+pub(crate) fn need_cargo_fuzz() -> anyhow::Result<()> {
+    let compiler = std::env::var_os("CXX").unwrap_or_else(|| "c++".into());
+    if !process::succeeds(Command::new(&compiler).arg("--version")) {
+        bail!("a C++ compiler is missing, which libFuzzer is built with: apt-get install g++, or set CXX");
+    }
+    if process::succeeds(process::cargo().args(["fuzz", "--version"])) {
+        return Ok(());
+    }
+    process::run(process::cargo().args(["install", "--locked", "cargo-fuzz"]))
+        .context("cargo-fuzz is missing, and cannot be installed: cargo install --locked cargo-fuzz")
+}
+
 fn check_version(program: &str, lowest: u32, read: fn(&str) -> Option<u32>) -> anyhow::Result<()> {
     let version = process::output(Command::new(program).arg("--version"))
         .with_context(|| format!("{program} is still missing after its installation"))?;

@@ -148,7 +148,7 @@ pub(crate) fn refused_token(error: &TokenError) -> Refusal {
 }
 
 /// The token in `auth`; `None` where there is none, and the header counts.
-fn auth_token(auth: Option<&str>) -> Result<Option<String>, Refusal> {
+pub(crate) fn auth_token(auth: Option<&str>) -> Result<Option<String>, Refusal> {
     #[derive(Deserialize)]
     struct Auth<'a> {
         #[serde(borrow)]

@@ -9,6 +9,9 @@
 mod closer;
 mod connection;
 mod events;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gate;
 mod handshake;
 mod janitor;

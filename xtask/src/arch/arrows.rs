@@ -223,7 +223,8 @@ mod tests {
         for (from, to) in forbidden {
             assert_eq!(violations(from, normal(to)).len(), 1, "{from} -> {to}");
         }
-        for rule in RULES {
+        // Nothing stands on the server but what feeds it for a fuzzer.
+        for rule in RULES.iter().filter(|rule| rule.package != "xtask-fuzz") {
             assert_eq!(
                 violations(rule.package, normal("sealroom-server")).len(),
                 1,

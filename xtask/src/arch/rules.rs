@@ -193,6 +193,23 @@ pub(crate) const RULES: &[Rule] = &[
         third_party: ThirdParty::AllBut(&[TRANSPORT, HTTP_CLIENT, DATABASE, BUS, TOKENS, RUNTIME]),
     },
     Rule {
+        package: "xtask-fuzz",
+        // What it feeds, and the ports in memory behind it.
+        arrows: &[
+            "sealroom-auth",
+            "sealroom-domain",
+            "sealroom-engine",
+            "sealroom-hooks",
+            "sealroom-http",
+            "sealroom-realtime",
+            "sealroom-server",
+            "sealroom-testkit",
+            "sealroom-wire",
+        ],
+        test_arrows: &[],
+        third_party: ThirdParty::AllBut(&[HTTP_CLIENT, DATABASE, BUS, TOKENS, PROGRAM]),
+    },
+    Rule {
         package: "xtask-postgres",
         arrows: &[],
         test_arrows: &[],

@@ -20,13 +20,12 @@ use socketioxide::{
 use tokio::time::{Duration, Instant};
 use tracing::Instrument as _;
 
-pub(crate) use self::answer::encoding;
+pub(crate) use self::{answer::encoding, packet::Packet, requests::Request};
 /// The events that there are.
 pub(crate) const EVENTS: [&str; Request::EVENTS.len()] = Request::EVENTS;
 use self::{
     answer::{Answer, DoneAck, EntriesAck, EntryAck, JoinAck, LeaveAck, ReadAck, RefreshAck, SendAck},
-    packet::Packet,
-    requests::{EntriesRequest, Request, Token},
+    requests::{EntriesRequest, Token},
 };
 use crate::{
     handshake::refused_token,

@@ -28,9 +28,10 @@ impl<'a> Packet<'a> {
             Value::Str(text, attachments) => (text.as_str(), attachments.is_some()),
             Value::Bytes(_) => return nameless,
         };
-        let mut packet = serde_json::Deserializer::from_str(text)
-            .deserialize_seq(Arguments)
-            .unwrap_or(nameless);
+        let mut reader = serde_json::Deserializer::from_str(text);
+        let packet = reader.deserialize_seq(Arguments);
+        // What follows the list makes it none.
+        let mut packet = reader.end().and(packet).unwrap_or(nameless);
         if is_binary {
             packet.payload = None;
         }
@@ -84,7 +85,16 @@ mod tests {
         for none in [r#"["a"]"#, r#"["a",1,2]"#, r#"["a",{},{},{}]"#] {
             assert_eq!(read(none), ("a".into(), None), "{none}");
         }
-        for nameless in ["{}", "[]", "[5]", "[\"a\",", ""] {
+        for nameless in [
+            "{}",
+            "[]",
+            "[5]",
+            "[\"a\",",
+            "",
+            "[\"a\",{}]x",
+            "[\"a\"][]",
+            "[\"a\"],",
+        ] {
             assert_eq!(read(nameless), (String::new(), None), "{nameless}");
         }
     }

@@ -1,6 +1,9 @@
 //! Where something is: addresses, databases, URLs, origins.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::{Ipv6Addr, SocketAddr},
+    path::PathBuf,
+};
 
 use sealroom_auth::HttpJwks;
 use sealroom_hooks::HttpPost;
@@ -123,17 +126,32 @@ fn origin(text: &str) -> Result<String, Problem> {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
         _ => (authority.as_str(), None),
     };
-    if host.is_empty() || port.is_some_and(|port| digits::<u16>(port).is_none()) {
+    let port = match port.map(digits::<u16>) {
+        Some(None) => return Err(problem()),
+        Some(port) => port,
+        None => None,
+    };
+    if !is_host(host) {
         return Err(problem());
     }
     let is_default = matches!(
         (scheme.as_str(), port),
-        ("http" | "ws", Some("80")) | ("https" | "wss", Some("443"))
+        ("http" | "ws", Some(80)) | ("https" | "wss", Some(443))
     );
     Ok(match port {
         Some(port) if !is_default => format!("{scheme}://{host}:{port}"),
         _ => format!("{scheme}://{host}"),
     })
+}
+
+/// A name, or an IPv6 address in brackets: colons and brackets have no other place.
+fn is_host(host: &str) -> bool {
+    match host.strip_prefix('[') {
+        Some(rest) => rest
+            .strip_suffix(']')
+            .is_some_and(|address| address.parse::<Ipv6Addr>().is_ok()),
+        None => !host.is_empty() && !host.contains([':', '[', ']']),
+    }
 }
 
 #[cfg(test)]
@@ -190,9 +208,10 @@ mod tests {
             "http://localhost:3000",
             "https://[::1]:8443",
             "tauri://localhost",
+            "http://b",
         ];
         assert_eq!(
-            origins("https://App.Example:443, http://localhost:3000,https://[::1]:8443,tauri://localhost")
+            origins("https://App.Example:443, http://localhost:3000,https://[::1]:8443,tauri://localhost,http://b:0080")
                 .unwrap(),
             expected
         );
@@ -208,6 +227,12 @@ mod tests {
             "https://*.a",
             "https://u@a",
             "https://a:x",
+            "https://a:",
+            "https://a:b:443",
+            "http://a[:b:80",
+            "https://[::1",
+            "https://[a]",
+            "https://::1",
             "https://a b",
             "a.example",
             "://a",
