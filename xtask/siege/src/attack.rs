@@ -137,6 +137,8 @@ pub(crate) async fn frames(target: &Target, duration: Duration, verdict: &mut Ve
                         attack.opened.fetch_add(1, Ordering::Relaxed);
                         kind(peer, &token, &attack).await;
                     }
+                    // It is about frames, not about how many sessions an address may open.
+                    sleep(Duration::from_millis(250)).await;
                 }
             });
         }
