@@ -59,6 +59,17 @@ impl SessionCloser {
         });
     }
 
+    /// Closes a session that was refused once the answer had time to leave, unless it was let in by then.
+    pub(crate) fn close_refused(&self, sid: Sid) {
+        let closer = self.clone();
+        self.spawn(async move {
+            tokio::time::sleep(LAST_PACKET_GRACE).await;
+            if !closer.registry.has_socket(sid) {
+                closer.close(sid);
+            }
+        });
+    }
+
     fn kill(&self, sid: Sid) {
         if let Some(connection) = self.registry.connection(sid) {
             connection.0.kill();

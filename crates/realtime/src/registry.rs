@@ -94,6 +94,10 @@ impl Registry {
         self.draining.load(Ordering::Relaxed)
     }
 
+    pub(crate) fn has_socket(&self, sid: Sid) -> bool {
+        self.tables.read().sockets.contains_key(&sid)
+    }
+
     pub(crate) fn count(&self) -> usize {
         self.tables.read().sockets.len()
     }

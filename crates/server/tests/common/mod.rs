@@ -138,13 +138,19 @@ impl TestServer {
         // The standard library sends no other signal than SIGKILL; every shell has `kill`.
         let kill = format!("kill -TERM {}", self.pid());
         let sent = Command::new("sh").args(["-c", &kill]).status();
-        assert!(sent.is_ok_and(|status| status.success()), "SIGTERM cannot be sent");
+        assert!(
+            sent.is_ok_and(|status| status.success()),
+            "SIGTERM cannot be sent"
+        );
         let deadline = Instant::now() + DRAIN_TIMEOUT;
         loop {
             match self.process.child.try_wait() {
                 Ok(Some(status)) => return status,
                 Ok(None) if Instant::now() < deadline => thread::sleep(Duration::from_millis(10)),
-                other => panic!("not gone in {DRAIN_TIMEOUT:?}: {other:?}; its log:\n{}", self.log()),
+                other => panic!(
+                    "not gone in {DRAIN_TIMEOUT:?}: {other:?}; its log:\n{}",
+                    self.log()
+                ),
             }
         }
     }
@@ -156,7 +162,11 @@ impl TestServer {
 
     /// What it has logged since its last start.
     pub(crate) fn log(&self) -> String {
-        self.process.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.process
+            .log
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// A token of a user, minted by `sealroom-server token` with this server's settings.

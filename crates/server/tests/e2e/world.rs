@@ -38,7 +38,11 @@ impl World {
     pub(crate) fn of(server: TestServer) -> Self {
         let minter = minter(&server.secret);
         let admin = server.mint_admin();
-        Self { server, minter, admin }
+        Self {
+            server,
+            minter,
+            admin,
+        }
     }
 
     pub(crate) fn addr(&self) -> SocketAddr {
@@ -88,7 +92,12 @@ impl World {
     }
 
     /// A call of the host application.
-    pub(crate) async fn admin(&self, method: &str, path: &str, body: impl Into<Option<Value>>) -> HttpResponse {
+    pub(crate) async fn admin(
+        &self,
+        method: &str,
+        path: &str,
+        body: impl Into<Option<Value>>,
+    ) -> HttpResponse {
         self.call(method, path, &self.admin, body.into()).await
     }
 
@@ -104,11 +113,20 @@ impl World {
     }
 
     /// An HTTP call under `/api/v1`.
-    pub(crate) async fn call(&self, method: &str, path: &str, token: &str, body: Option<Value>) -> HttpResponse {
+    pub(crate) async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        token: &str,
+        body: Option<Value>,
+    ) -> HttpResponse {
         let path = format!("/api/v1{path}");
         match http::request(self.addr(), method, &path, Some(token), body).await {
             Ok(answer) => answer,
-            Err(error) => panic!("{method} {path}: {error}; the server's log:\n{}", self.server.log()),
+            Err(error) => panic!(
+                "{method} {path}: {error}; the server's log:\n{}",
+                self.server.log()
+            ),
         }
     }
 
@@ -225,7 +243,11 @@ fn take_page(entries: &mut Vec<Value>, mut page: Value) -> bool {
         panic!("no entries: {page}");
     };
     for entry in next {
-        assert_eq!(entry["seq"], entries.len() + 1, "the log is not contiguous: {entry}");
+        assert_eq!(
+            entry["seq"],
+            entries.len() + 1,
+            "the log is not contiguous: {entry}"
+        );
         entries.push(entry);
     }
     let more = page["has_more"].as_bool().unwrap();

@@ -19,6 +19,8 @@
 #[path = "../common/mod.rs"]
 #[expect(dead_code, reason = "other tests use more of it")]
 mod common;
+#[path = "../e2e/signer.rs"]
+mod signer;
 #[path = "../e2e/world.rs"]
 #[expect(dead_code, reason = "other tests use more of it")]
 mod world;

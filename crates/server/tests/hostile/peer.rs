@@ -71,7 +71,11 @@ impl Frame {
                 bytes.extend(length.to_be_bytes());
             }
         }
-        let mask = if self.masked { [0x5a, 0xc3, 0x11, 0x7e] } else { [0; 4] };
+        let mask = if self.masked {
+            [0x5a, 0xc3, 0x11, 0x7e]
+        } else {
+            [0; 4]
+        };
         if self.masked {
             bytes.extend(mask);
         }
@@ -177,7 +181,12 @@ impl Peer {
 
     /// The status of the next answer; `None` where the server closes without one.
     pub(crate) async fn status(&mut self) -> Option<u16> {
-        self.head().await.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()
+        self.head()
+            .await
+            .strip_prefix("HTTP/1.1 ")?
+            .get(..3)?
+            .parse()
+            .ok()
     }
 
     /// The next frame.
@@ -226,7 +235,10 @@ impl Peer {
     fn take_frame(&mut self) -> Option<(u8, Vec<u8>)> {
         let [first, second] = *self.buffer.first_chunk()?;
         let (length, head) = match second & 0x7f {
-            126 => (u64::from(u16::from_be_bytes(*self.buffer.get(2..)?.first_chunk()?)), 4),
+            126 => (
+                u64::from(u16::from_be_bytes(*self.buffer.get(2..)?.first_chunk()?)),
+                4,
+            ),
             127 => (u64::from_be_bytes(*self.buffer.get(2..)?.first_chunk()?), 10),
             length => (u64::from(length), 2),
         };

@@ -39,7 +39,9 @@ pub(crate) async fn play(store: Store, settings: &[(&str, &str)], row: impl Asyn
 impl Target {
     async fn start(store: Store, settings: &[(&str, &str)]) -> Self {
         let world = World::start_with(store, settings).await;
-        world.group(GROUP, [MALLORY, ALICE].into_iter().chain(PROBES)).await;
+        world
+            .group(GROUP, [MALLORY, ALICE].into_iter().chain(PROBES))
+            .await;
         Self {
             pid: world.server.pid(),
             world,
@@ -75,7 +77,10 @@ impl Target {
     async fn probe(&self, user_id: u64) -> Client {
         match Client::connect(self.addr(), &self.world.token(user_id)).await {
             Ok(client) => client,
-            Err(error) => panic!("nobody can connect: {error}; its log:\n{}", self.world.server.log()),
+            Err(error) => panic!(
+                "nobody can connect: {error}; its log:\n{}",
+                self.world.server.log()
+            ),
         }
     }
 
