@@ -8,7 +8,7 @@ use sealroom_testkit::client::http;
 use serde_json::json;
 use tokio::time::sleep;
 
-use super::{HEADER, all_heard, claims_with, heard, is_sound, signer, store, token_of};
+use super::{HEADER, all_heard, claims_with, heard, is_sound, signer, token_of};
 use crate::{
     common::TestServer,
     signer::{Signer, in_seconds},
@@ -162,7 +162,7 @@ pub(super) async fn hs_12_issuer_and_audience(target: &mut Target) {
         ("SEALROOM_JWT_ISSUER", "https://issuer.example"),
         ("SEALROOM_JWT_AUDIENCE", "chat"),
     ];
-    let server = TestServer::start_on(store(target), &settings).await;
+    let server = TestServer::start_with(&settings);
     let signer = Signer::Hs256(server.secret.clone());
     let ours = r#""iss":"https://issuer.example""#;
     let audiences = [

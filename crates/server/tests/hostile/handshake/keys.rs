@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     HEADER, NO_SECRET, USER, all_heard, b64, claims_with, heard, is_sound,
     issuer::{Behaviour, Issuer},
-    signer, store, token_of,
+    signer, token_of,
 };
 use crate::{
     common::TestServer,
@@ -28,8 +28,8 @@ pub(super) async fn hs_3_a_public_key_is_no_secret(target: &mut Target) {
     let signers = Signer::public();
     let path = key_file(directory.path(), &signers);
     let keys = ("SEALROOM_JWT_PUBLIC_KEY_FILE", &*path);
-    let alone = TestServer::start_on(store(target), &[keys, NO_SECRET]).await;
-    let beside = TestServer::start_on(store(target), &[keys]).await;
+    let alone = TestServer::start_with(&[keys, NO_SECRET]);
+    let beside = TestServer::start_with(&[keys]);
     let whole_file = fs::read_to_string(&path).unwrap();
     for server in [&alone, &beside] {
         for signer in &signers {
@@ -187,8 +187,7 @@ pub(super) async fn hs_5_key_ids_are_names_and_nothing_else(target: &mut Target)
         other.listed("other"),
     ]))
     .await;
-    let server =
-        TestServer::start_on(store(target), &[("SEALROOM_JWKS_URL", &issuer.url()), NO_SECRET]).await;
+    let server = TestServer::start_with(&[("SEALROOM_JWKS_URL", &issuer.url()), NO_SECRET]);
     fetched(&server, &mine, "mine").await;
     let with =
         |signer: &Signer, kid: Value| signer.token_with(&json!({"alg": "EdDSA", "kid": kid}), &claims(USER));
@@ -213,7 +212,7 @@ pub(super) async fn hs_6_a_header_brings_no_key(target: &mut Target) {
     let url = attacker.url();
     let directory = tempfile::tempdir().unwrap();
     let file = key_file(directory.path(), &[Signer::eddsa()]);
-    let server = TestServer::start_on(store(target), &[("SEALROOM_JWT_PUBLIC_KEY_FILE", &*file)]).await;
+    let server = TestServer::start_with(&[("SEALROOM_JWT_PUBLIC_KEY_FILE", &*file)]);
     let secret = Signer::Hs256(server.secret.clone());
     let octets = json!({"kty": "oct", "k": b64("0123456789abcdef0123456789abcdef"), "alg": "HS256"});
     let parameters = [
@@ -266,11 +265,7 @@ pub(super) async fn hs_20_keys_rotate_without_a_restart(target: &mut Target) {
     let directory = tempfile::tempdir().unwrap();
     let both = [Signer::eddsa(), Signer::eddsa()];
     let file = key_file(directory.path(), &both);
-    let server = TestServer::start_on(
-        store(target),
-        &[("SEALROOM_JWT_PUBLIC_KEY_FILE", &*file), NO_SECRET],
-    )
-    .await;
+    let server = TestServer::start_with(&[("SEALROOM_JWT_PUBLIC_KEY_FILE", &*file), NO_SECRET]);
     for signer in &both {
         assert_eq!(heard(server.addr, &signer.token(&claims(USER))).await, "");
     }
@@ -285,8 +280,7 @@ pub(super) async fn hs_20_keys_rotate_without_a_restart(target: &mut Target) {
     let by =
         |signer: &Signer, kid: &str| signer.token_with(&json!({"alg": "EdDSA", "kid": kid}), &claims(USER));
     let issuer = Issuer::start(Behaviour::Publish(vec![old.listed("old")])).await;
-    let server =
-        TestServer::start_on(store(target), &[("SEALROOM_JWKS_URL", &issuer.url()), NO_SECRET]).await;
+    let server = TestServer::start_with(&[("SEALROOM_JWKS_URL", &issuer.url()), NO_SECRET]);
     fetched(&server, &old, "old").await;
     assert_eq!(
         heard(server.addr, &by(&new, "old")).await,
@@ -301,8 +295,7 @@ pub(super) async fn hs_20_keys_rotate_without_a_restart(target: &mut Target) {
 
     // And after it.
     let issuer = Issuer::start(Behaviour::Publish(vec![old.listed("old")])).await;
-    let server =
-        TestServer::start_on(store(target), &[("SEALROOM_JWKS_URL", &issuer.url()), NO_SECRET]).await;
+    let server = TestServer::start_with(&[("SEALROOM_JWKS_URL", &issuer.url()), NO_SECRET]);
     fetched(&server, &old, "old").await;
     issuer.now(Behaviour::Publish(vec![new.listed("new")]));
     assert_eq!(heard(server.addr, &by(&new, "new")).await, "");

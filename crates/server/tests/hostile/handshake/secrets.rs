@@ -22,11 +22,12 @@ fn said(target: &Target, settings: &[(&str, &str)]) -> String {
     let line = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{settings:?}: {line}");
     assert_eq!((line.lines().count(), output.stdout.len()), (1, 0), "{line}");
-    assert_eq!(
-        fs::read_dir(&data).unwrap().count(),
-        0,
-        "{settings:?} left something"
-    );
+    // The mark of whoever uses the directory, which says nothing and is used again.
+    let left = fs::read_dir(&data)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name());
+    let left: Vec<_> = left.filter(|name| name != "lock").collect();
+    assert!(left.is_empty(), "{settings:?} left {left:?}");
     line
 }
 
@@ -79,7 +80,6 @@ pub(super) async fn hs_25_keys_that_no_token_should_hang_on(target: &mut Target)
         "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n".to_owned(),
         "changeme".to_owned(),
         String::new(),
-        public.repeat(20),
     ];
     for (number, text) in files.into_iter().enumerate() {
         let path = directory.path().join(format!("{number}.pem"));
@@ -88,10 +88,17 @@ pub(super) async fn hs_25_keys_that_no_token_should_hang_on(target: &mut Target)
             target,
             &[("SEALROOM_JWT_PUBLIC_KEY_FILE", path.to_str().unwrap())],
         );
-        assert!(line.contains("SEALROOM_JWT_PUBLIC_KEY_FILE"), "{line}");
+        assert!(line.contains(path.to_str().unwrap()), "{line}");
         let body = text.lines().nth(1).unwrap_or("nothing to find");
         assert!(!line.contains(body), "the key is told: {line}");
     }
+    let many = directory.path().join("many.pem");
+    fs::write(&many, public.repeat(9)).unwrap();
+    let line = said(
+        target,
+        &[("SEALROOM_JWT_PUBLIC_KEY_FILE", many.to_str().unwrap())],
+    );
+    assert!(line.contains("more than 8 keys"), "{line}");
     let absent = directory.path().join("absent.pem");
     said(
         target,

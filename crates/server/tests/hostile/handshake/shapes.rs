@@ -99,7 +99,7 @@ pub(super) async fn hs_8_long_tokens(target: &mut Target) {
     // A token of exactly this length: three bytes of claims are four characters.
     let of_length = |length: usize| {
         let around = token_of(&signer, HEADER, claims_with(r#","x":"""#)).len();
-        let token = (0..4).find_map(|spare| {
+        let token = (0..8).find_map(|spare| {
             let filler = "x".repeat((length - around) / 4 * 3 + spare);
             let token = token_of(&signer, HEADER, claims_with(&format!(r#","x":"{filler}""#)));
             (token.len() == length).then_some(token)
@@ -121,7 +121,7 @@ pub(super) async fn hs_8_long_tokens(target: &mut Target) {
     let begin = Instant::now();
     let rows = [
         of_length(4097),
-        of_length(4098),
+        of_length(4099),
         of_length(100_000),
         token_of(&signer, deep, claims_with("")),
         token_of(&signer, HEADER, deep_claims),
