@@ -19,6 +19,9 @@
 #[path = "../common/mod.rs"]
 #[expect(dead_code, reason = "other tests use more of it")]
 mod common;
+#[path = "../e2e/probe.rs"]
+#[expect(dead_code, reason = "other tests use more of it")]
+mod probe;
 #[path = "../e2e/signer.rs"]
 mod signer;
 #[path = "../e2e/world.rs"]
@@ -31,3 +34,4 @@ mod peer;
 mod target;
 
 mod handshake;
+mod payload;

@@ -56,7 +56,7 @@ macro_rules! rows {
 
 #[test]
 fn every_row_is_there_once() {
-    let rows = [crate::handshake::ROWS].concat();
+    let rows = [crate::handshake::ROWS, crate::payload::ROWS].concat();
     let mut expected: Vec<String> = SECTIONS
         .iter()
         .flat_map(|(section, rows)| (1..=*rows).map(move |number| format!("{section}-{number}")))

@@ -62,6 +62,14 @@ pub(super) async fn hs_3_a_public_key_is_no_secret(target: &mut Target) {
         }
         is_sound(server);
     }
+    // A server that has nothing but its secret knows none of them.
+    let unknown = signers.iter().flat_map(|signer| {
+        [
+            signer.token(&claims(USER)),
+            Signer::Hs256(signer.pem()).token(&claims(USER)),
+        ]
+    });
+    all_heard(target.addr(), unknown.map(|token| (token, "token_invalid"))).await;
     // HS256 is accepted only where a secret is set as well.
     let secret = Signer::Hs256(beside.secret.clone()).token(&claims(USER));
     assert_eq!(heard(beside.addr, &secret).await, "");
@@ -274,6 +282,11 @@ pub(super) async fn hs_20_keys_rotate_without_a_restart(target: &mut Target) {
         "token_invalid"
     );
     is_sound(&server);
+
+    let unknown = both
+        .iter()
+        .map(|signer| (signer.token(&claims(USER)), "token_invalid"));
+    all_heard(target.addr(), unknown).await;
 
     // From an issuer, in the time of grace.
     let (old, new) = (Signer::eddsa(), Signer::eddsa());
