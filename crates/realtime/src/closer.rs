@@ -59,6 +59,11 @@ impl SessionCloser {
         });
     }
 
+    /// Closes a session that was refused once the answer had time to leave, unless it was let in by then.
+    pub(crate) fn close_refused(&self, sid: Sid) {
+        self.close_unless_back(sid, LAST_PACKET_GRACE);
+    }
+
     /// Closes a session whose client left the namespace, unless it comes back to it in this time. The library waits only
     /// for the first CONNECT of a session.
     pub(crate) fn close_unless_back(&self, sid: Sid, patience: Duration) {

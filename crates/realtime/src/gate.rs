@@ -21,6 +21,7 @@ use tower_service::Service;
 
 use crate::{
     ConnectionRef, RealtimeOptions,
+    attempts::Attempts,
     metrics::{DRAINING, LIMITED, METRICS, ORIGIN},
     origin::Permission,
     registry::{AlreadyAttached, Registry},
@@ -67,7 +68,7 @@ struct Gate {
     options: Arc<RealtimeOptions>,
     /// A host that serves without connections hears it once, not with each request.
     tell_once: Once,
-    handshakes: KeyedRate<IpAddr>,
+    handshakes: Arc<KeyedRate<IpAddr>>,
 }
 
 /// The token of the `Authorization` header, kept for the CONNECT that follows.
@@ -75,12 +76,17 @@ struct Gate {
 pub(crate) struct BearerToken(pub(crate) Arc<str>);
 
 impl RealtimeLayer {
-    pub(crate) fn new(socket_io: SocketIo, registry: Arc<Registry>, options: Arc<RealtimeOptions>) -> Self {
+    pub(crate) fn new(
+        socket_io: SocketIo,
+        registry: Arc<Registry>,
+        handshakes: Arc<KeyedRate<IpAddr>>,
+        options: Arc<RealtimeOptions>,
+    ) -> Self {
         Self {
             gate: Arc::new(Gate {
                 socket_io,
                 registry,
-                handshakes: KeyedRate::new(options.handshakes_per_address),
+                handshakes,
                 options,
                 tell_once: Once::new(),
             }),
@@ -170,9 +176,10 @@ impl Gate {
         };
         let address = request.extensions().get::<ClientAddress>().copied();
         let address = address.map(ClientAddress::subscriber);
-        let request = slim(request);
+        let mut request = slim(request);
         let sid = session_id(request.uri());
         if sid.is_none() {
+            request.extensions_mut().insert(Attempts::default());
             if self.registry.is_draining() {
                 METRICS.handshake(DRAINING);
                 return refusal(StatusCode::SERVICE_UNAVAILABLE, "The server is shutting down");

@@ -1,13 +1,13 @@
 //! Who may connect.
 
-use std::{borrow::Cow, fmt::Display, future::Future, sync::Arc};
+use std::{borrow::Cow, fmt::Display, future::Future, net::IpAddr, sync::Arc};
 
 use sealroom_domain::{
     ErrorCode, Refusal,
     ports::{TokenError, TokenVerifier},
 };
-use sealroom_engine::Chat;
-use sealroom_wire::{RawValue, fields};
+use sealroom_engine::{Chat, KeyedRate};
+use sealroom_wire::{ClientAddress, RawValue, fields};
 use serde::Deserialize;
 use socketioxide::{
     TransportType,
@@ -20,13 +20,14 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     ConnectionRef, RealtimeOptions,
+    attempts::{Attempt, Attempts},
     closer::SessionCloser,
     events::EventHandler,
     gate::{BearerToken, is_websocket},
     metrics::{ACCEPTED, METRICS},
     outbound::Outbound,
     registry::Registry,
-    socket::ClientSocket,
+    socket::{ClientSocket, rate_limited},
 };
 
 /// What a handshake needs.
@@ -36,6 +37,8 @@ pub(crate) struct Handshake {
     pub(crate) verifier: Arc<dyn TokenVerifier>,
     pub(crate) options: Arc<RealtimeOptions>,
     pub(crate) registry: Arc<Registry>,
+    /// Those of each address, shared with the gate.
+    pub(crate) handshakes: Arc<KeyedRate<IpAddr>>,
     pub(crate) closer: SessionCloser,
     pub(crate) tasks: TaskTracker,
 }
@@ -67,8 +70,15 @@ impl Handshake {
         if let Some(connection) = opened_over(socket) {
             self.registry.attach_opened(socket.id, connection);
         }
-        let Err(refusal) = self.open(socket, auth).await else {
+        let attempts = socket.req_parts().extensions.get::<Attempts>();
+        let attempts = attempts.cloned().unwrap_or_default();
+        let opened = match self.admit(socket, &attempts) {
+            Ok(()) => self.open(socket, auth).await,
+            Err(refusal) => Err(refusal),
+        };
+        let Err(refusal) = opened else {
             METRICS.handshake(ACCEPTED);
+            attempts.accepted();
             return Ok(());
         };
         METRICS.handshake(refusal.code.as_str());
@@ -76,11 +86,24 @@ impl Handshake {
             // Clients come back by themselves only after the loss of the transport, and not at all once they heard
             // CONNECT_ERROR: it is sent when this returns, so the transport goes before.
             self.closer.close_and_wait(socket.id).await;
-        } else {
+        } else if attempts.refused() {
             // Some clients wait for the end of a session that was refused.
-            self.closer.close_soon(socket.id);
+            self.closer.close_refused(socket.id);
         }
         Err(refusal.code)
+    }
+
+    /// Whether a CONNECT is looked at at all. A session sends one; each further one counts as a new session of its
+    /// address, because it costs as much.
+    fn admit(&self, socket: &Socket, attempts: &Attempts) -> Result<(), Refusal> {
+        match attempts.next() {
+            Attempt::First => Ok(()),
+            Attempt::Further => match socket.req_parts().extensions.get::<ClientAddress>() {
+                Some(address) => self.handshakes.count(&address.subscriber()),
+                None => Ok(()),
+            },
+            Attempt::TooMany => Err(rate_limited()),
+        }
     }
 
     async fn open(&self, socket: &Arc<Socket>, auth: Option<&str>) -> Result<(), Refusal> {

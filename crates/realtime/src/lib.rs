@@ -6,6 +6,7 @@
 //!
 //! This crate must never know SQL, the parts of a token, the configuration's files or the environment.
 
+mod attempts;
 mod closer;
 mod connection;
 mod events;

@@ -77,7 +77,7 @@ impl Metrics {
     fn new() -> Self {
         describe();
         let codes = || ErrorCode::ALL.iter().map(|code| code.as_str());
-        let results = [ACCEPTED, ORIGIN, DRAINING].into_iter().chain(codes());
+        let results = [ACCEPTED, ORIGIN, DRAINING, LIMITED].into_iter().chain(codes());
         Self {
             handshakes: results
                 .map(|result| (result, counter!("sealroom_handshakes_total", "result" => result)))

@@ -6,7 +6,7 @@ use std::{
 };
 
 use sealroom_domain::ports::TokenVerifier;
-use sealroom_engine::Chat;
+use sealroom_engine::{Chat, KeyedRate};
 use serde_json::json;
 use socketioxide::{ParserConfig, SocketIo, handler::ConnectHandler};
 use tokio::{task::JoinHandle, time::Instant};
@@ -51,19 +51,21 @@ impl Realtime {
         let registry = Arc::new(Registry::default());
         let tasks = TaskTracker::new();
         let stop = CancellationToken::new();
+        let handshakes = Arc::new(KeyedRate::new(options.handshakes_per_address));
         let (service, io) = builder(&options).build_svc();
         let handshake = Handshake {
             chat,
             verifier,
             options: options.clone(),
             registry: registry.clone(),
+            handshakes: handshakes.clone(),
             closer: SessionCloser::new(service.clone(), registry.clone(), tasks.clone()),
             tasks: tasks.clone(),
         };
         io.ns("/", (async || {}).with(HandshakeMiddleware(Arc::new(handshake))));
         let janitor = tasks.spawn(janitor::watch(registry.clone(), options.clone(), stop.clone()));
         Self {
-            layer: RealtimeLayer::new(service, registry.clone(), options),
+            layer: RealtimeLayer::new(service, registry.clone(), handshakes, options),
             registry,
             tasks,
             stop,

@@ -72,7 +72,11 @@ impl Signer {
     /// A token with this header and these claims.
     pub(crate) fn token_with(&self, header: &Value, claims: &Value) -> String {
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let message = format!("{}.{}", part(header), part(claims));
+        self.signed(&format!("{}.{}", part(header), part(claims)))
+    }
+
+    /// A token of these encoded parts, with their signature behind them.
+    pub(crate) fn signed(&self, message: &str) -> String {
         let signature = URL_SAFE_NO_PAD.encode(self.sign(message.as_bytes()));
         format!("{message}.{signature}")
     }
