@@ -21,6 +21,9 @@
 mod common;
 #[path = "../common/faults.rs"]
 mod faults;
+#[path = "../e2e/probe.rs"]
+#[expect(dead_code, reason = "other tests use more of it")]
+mod probe;
 #[path = "../e2e/reader.rs"]
 #[expect(dead_code, reason = "other tests use more of it")]
 mod reader;

@@ -1,6 +1,0 @@
-//! The shape of what clients send.
-
-rows! {
-    played {}
-    not_played {}
-}
