@@ -1,0 +1,201 @@
+//! Events that there are not, and names in other spellings.
+
+use serde_json::json;
+
+use super::check;
+use crate::{
+    peer::{Frame, Peer},
+    probe::{EVENTS, Probe},
+    target::{GROUP, MALLORY, Target},
+};
+
+pub(super) async fn pl_12_events_that_there_are_not(target: &mut Target) {
+    let before = target.world.log(GROUP).await.len();
+    let mut probe = Probe::connect(&target.world, MALLORY, GROUP).await;
+    let huge = "x".repeat(100_000);
+    let wide = "語".repeat(30_000);
+    let names = [
+        "echo",
+        "JOIN_GROUP",
+        "Send_Message",
+        "join_group ",
+        " join_group",
+        "join_group\u{200b}",
+        "ѕend_message",
+        "",
+        " ",
+        "*",
+        "connect",
+        "connecting",
+        "connect_error",
+        "disconnect",
+        "disconnecting",
+        "error",
+        "message",
+        "ping",
+        "reconnect",
+        "newListener",
+        "removeListener",
+        "new_message",
+        "message_deleted",
+        "member_added",
+        "request_error",
+        "removed_from_group",
+        "server_draining",
+        "token_expiring",
+        "read",
+        "constructor",
+        "__proto__",
+        "prototype",
+        "toString",
+        "hasOwnProperty",
+        "42",
+        "null",
+        "tên sự kiện",
+        "\u{202e}x",
+        "/admin",
+        "[]",
+        "a,b",
+        "a]b",
+        "{}",
+        &huge,
+        &wide,
+    ];
+    for name in names {
+        for args in [
+            ",{\"group_id\":1,\"encrypted_content\":\"x\"}",
+            "",
+            ",null",
+            ",1,2,3",
+        ] {
+            let ack = probe.ask(name, args).await;
+            let expected = json!({
+                "success": false, "error": "Unknown event", "code": "unknown_event", "retryable": false,
+            });
+            assert_eq!(ack, expected, "{name:.80}{args}");
+            let error = probe.tell(name, args).await;
+            let told_back: String = name.chars().take(64).collect();
+            let expected = json!({"event": told_back, "code": "unknown_event", "error": "Unknown event"});
+            assert_eq!(error, expected, "{args}");
+        }
+    }
+    // With an attachment as well.
+    let ack = probe
+        .ask_frames(|client, id| {
+            client.raw(format!("451-{id}[\"echo\",{{\"_placeholder\":true,\"num\":0}}]"));
+            client.raw_binary([1, 2, 3]);
+        })
+        .await;
+    assert_eq!(ack["code"], "unknown_event");
+    assert_eq!(probe.client.closed(), None);
+    drop(probe);
+
+    // Escapes make no other event, whether they would be undone or not.
+    let good = "{\"group_id\":1,\"encrypted_content\":\"x\"}";
+    for name in [
+        r"\u0073end_message",
+        r"send\u005fmessage",
+        r"send_message\u0000",
+        r#"a\"b"#,
+        r"\ud800",
+        r"\n",
+        r"\/",
+        r"\\",
+        r"\u00e9",
+    ] {
+        check(
+            target,
+            &[Frame::text(&format!("427[\"{name}\",{good}]"))],
+            "closed",
+        )
+        .await;
+    }
+    // Names that are no strings, and arrays that are none.
+    for array in [
+        "[5,{}]",
+        "[null,{}]",
+        "[true]",
+        "[[\"send_message\"],{}]",
+        "[{\"event\":\"send_message\"},{}]",
+        "[]",
+        "[ ]",
+        "{}",
+        "[\"send_message\"",
+        "[\"send_message",
+        "[\"send_message\",{]",
+        "[\"send_message\",}",
+        "[\"send_message\",]",
+        "[\"send_message\" {}]",
+        "[,\"send_message\"]",
+        "['send_message',{}]",
+        "\"send_message\"",
+        "send_message",
+        "null",
+        "5",
+        "true",
+        "",
+        "[\"send_message\",{\"group_id\":1]",
+        "[\"send_message\",undefined]",
+        "[\"send_message\",{group_id:1}]",
+        "[\"send_message\",{\"group_id\":1,}]",
+        "[\"send_message\",{\"a\":1}{\"b\":2}]",
+    ] {
+        for head in ["42", "427"] {
+            let text = format!("{head}{array}");
+            let mut peer = Peer::connected(target.addr(), &target.world.token(MALLORY)).await;
+            peer.say(&text).await;
+            peer.say("4299[\"get_entries\",{\"group_id\":1,\"limit\":1}]")
+                .await;
+            let mut came = Vec::new();
+            let _ = tokio::time::timeout(std::time::Duration::from_millis(200), async {
+                loop {
+                    came.push(format!("{:.60?}", peer.next().await));
+                    if came.last().unwrap().contains("Gone") {
+                        break;
+                    }
+                }
+            })
+            .await;
+            if !came.last().unwrap().contains("Gone") {
+                println!("{text}: {came:?}");
+            }
+        }
+    }
+    for tail in [
+        "\0",
+        "x",
+        "]",
+        " ",
+        "[]",
+        "\n",
+        "{}",
+        "42[\"x\"]",
+        "[\"delete_message\",{}]",
+    ] {
+        for event in EVENTS.into_iter().take(1) {
+            let text = format!("427[\"{event}\",{{\"group_id\":1}}]{tail}");
+            let mut peer = Peer::connected(target.addr(), &target.world.token(MALLORY)).await;
+            peer.say(&text).await;
+            let mut came = Vec::new();
+            let _ = tokio::time::timeout(std::time::Duration::from_millis(200), async {
+                loop {
+                    came.push(format!("{:.60?}", peer.next().await));
+                    if came.last().unwrap().contains("Gone") {
+                        break;
+                    }
+                }
+            })
+            .await;
+            println!("TAIL {text:?}: {came:?}");
+        }
+    }
+    let megabyte = "x".repeat(1_000_000);
+    check(
+        target,
+        &[Frame::text(&format!("427[\"{megabyte}\",{good}]"))],
+        "closed",
+    )
+    .await;
+    check(target, &[Frame::text(&format!("427[\"{megabyte}"))], "closed").await;
+    assert_eq!(target.world.log(GROUP).await.len(), before);
+}
