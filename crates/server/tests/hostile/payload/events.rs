@@ -5,7 +5,7 @@ use serde_json::json;
 use super::check;
 use crate::{
     peer::{Frame, Peer},
-    probe::{EVENTS, Probe},
+    probe::Probe,
     target::{GROUP, MALLORY, Target},
 };
 
@@ -62,12 +62,14 @@ pub(super) async fn pl_12_events_that_there_are_not(target: &mut Target) {
         &wide,
     ];
     for name in names {
-        for args in [
+        let args = [
             ",{\"group_id\":1,\"encrypted_content\":\"x\"}",
             "",
             ",null",
             ",1,2,3",
-        ] {
+        ];
+        // A long name once is enough.
+        for args in &args[..if name.len() > 1000 { 1 } else { args.len() }] {
             let ack = probe.ask(name, args).await;
             let expected = json!({
                 "success": false, "error": "Unknown event", "code": "unknown_event", "retryable": false,
@@ -142,25 +144,11 @@ pub(super) async fn pl_12_events_that_there_are_not(target: &mut Target) {
     ] {
         for head in ["42", "427"] {
             let text = format!("{head}{array}");
-            let mut peer = Peer::connected(target.addr(), &target.world.token(MALLORY)).await;
-            peer.say(&text).await;
-            peer.say("4299[\"get_entries\",{\"group_id\":1,\"limit\":1}]")
-                .await;
-            let mut came = Vec::new();
-            let _ = tokio::time::timeout(std::time::Duration::from_millis(200), async {
-                loop {
-                    came.push(format!("{:.60?}", peer.next().await));
-                    if came.last().unwrap().contains("Gone") {
-                        break;
-                    }
-                }
-            })
-            .await;
-            if !came.last().unwrap().contains("Gone") {
-                println!("{text}: {came:?}");
-            }
+            check(target, &[Frame::text(&text)], "closed").await;
         }
     }
+    // What stands behind the array is passed over, and is no event.
+    let mut peer = Peer::connected(target.addr(), &target.world.token(MALLORY)).await;
     for tail in [
         "\0",
         "x",
@@ -172,23 +160,16 @@ pub(super) async fn pl_12_events_that_there_are_not(target: &mut Target) {
         "42[\"x\"]",
         "[\"delete_message\",{}]",
     ] {
-        for event in EVENTS.into_iter().take(1) {
-            let text = format!("427[\"{event}\",{{\"group_id\":1}}]{tail}");
-            let mut peer = Peer::connected(target.addr(), &target.world.token(MALLORY)).await;
-            peer.say(&text).await;
-            let mut came = Vec::new();
-            let _ = tokio::time::timeout(std::time::Duration::from_millis(200), async {
-                loop {
-                    came.push(format!("{:.60?}", peer.next().await));
-                    if came.last().unwrap().contains("Gone") {
-                        break;
-                    }
-                }
-            })
+        peer.say(&format!("427[\"leave_group\",{{\"group_id\":1}}]{tail}"))
             .await;
-            println!("TAIL {text:?}: {came:?}");
-        }
+        assert_eq!(
+            peer.packet().await,
+            "437[{\"success\":true,\"group_id\":1}]",
+            "{tail:?}"
+        );
     }
+    peer.say("428[\"leave_group\",{\"group_id\":2}]").await;
+    assert_eq!(peer.packet().await, "438[{\"success\":true,\"group_id\":2}]");
     let megabyte = "x".repeat(1_000_000);
     check(
         target,
