@@ -2,6 +2,8 @@
 
 mod bodies;
 mod events;
+mod messages;
+mod numbers;
 mod pages;
 mod shapes;
 mod texts;
@@ -9,6 +11,8 @@ mod values;
 
 use bodies::pl_15_bodies_that_lie;
 use events::pl_12_events_that_there_are_not;
+use messages::{pl_7_contents, pl_11_ids_of_messages};
+use numbers::{pl_6_ids_have_one_spelling, pl_10_numbers_that_no_machine_has};
 use pages::pl_14_pages_that_nobody_can_have;
 use sealroom_testkit::client::http::{self, HttpResponse};
 use serde_json::Value;
@@ -16,13 +20,8 @@ use shapes::{
     pl_1_anything_but_one_object, pl_2_attachments_and_forged_ones, pl_3_depth_without_end,
     pl_9_keys_that_come_twice,
 };
-use texts::{
-    pl_5_no_text_at_all, pl_10_numbers_that_no_machine_has, pl_11_ids_of_messages,
-    pl_13_names_that_play_tricks,
-};
-use values::{
-    pl_4_nul_in_any_string, pl_6_ids_have_one_spelling, pl_7_contents, pl_8_keys_that_say_who_and_when,
-};
+use texts::{pl_5_no_text_at_all, pl_13_names_that_play_tricks};
+use values::{pl_4_nul_in_any_string, pl_8_keys_that_say_who_and_when};
 
 use crate::{
     peer::{Came, Frame, Peer},
@@ -36,16 +35,16 @@ rows! {
         "PL-3" => pl_3_depth_without_end,
         "PL-4" => pl_4_nul_in_any_string,
         "PL-5" => pl_5_no_text_at_all,
-        "PL-10" => pl_10_numbers_that_no_machine_has,
-        "PL-11" => pl_11_ids_of_messages,
-        "PL-13" => pl_13_names_that_play_tricks,
         "PL-6" => pl_6_ids_have_one_spelling,
         "PL-7" => pl_7_contents,
         "PL-8" => pl_8_keys_that_say_who_and_when,
+        "PL-9" => pl_9_keys_that_come_twice,
+        "PL-10" => pl_10_numbers_that_no_machine_has,
+        "PL-11" => pl_11_ids_of_messages,
         "PL-12" => pl_12_events_that_there_are_not,
+        "PL-13" => pl_13_names_that_play_tricks,
         "PL-14" => pl_14_pages_that_nobody_can_have,
         "PL-15" => pl_15_bodies_that_lie,
-        "PL-9" => pl_9_keys_that_come_twice,
     }
     not_played {}
 }

@@ -231,7 +231,7 @@ pub(super) async fn pl_3_depth_without_end(target: &mut Target) {
         assert_eq!(ack["success"], true, "{levels}: {ack}");
     }
     drop(probe);
-    let open = |text: &str| vec![Frame::text(&format!("427[\"get_entries\",{}", text))];
+    let open = |text: &str| vec![Frame::text(&format!("427[\"get_entries\",{text}"))];
     for frames in [
         open(&"[".repeat(100_000)),
         open(&r#"{"a":"#.repeat(20_000)),
@@ -280,7 +280,7 @@ pub(super) async fn pl_3_depth_without_end(target: &mut Target) {
             ] {
                 let answer = http(target, &admin, line, body.as_bytes()).await;
                 let expected = (400, "invalid_data".into(), field.map(str::to_owned));
-                assert_eq!(refusal(&answer), expected, "{line} {levels} {:.20}", body);
+                assert_eq!(refusal(&answer), expected, "{line} {levels} {body:.20}");
             }
         }
     }
