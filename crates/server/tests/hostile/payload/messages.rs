@@ -104,6 +104,12 @@ async fn refused(target: &Target, sender: &Client, first: &Value) {
         );
     }
     let mut probe = Probe::connect(&target.world, MALLORY, GROUP).await;
+    for (event, absent) in [
+        ("send_message", ",{\"group_id\":1}"),
+        ("edit_message", ",{\"group_id\":1,\"seq\":1}"),
+    ] {
+        probe.invalid(event, absent, Some("encrypted_content")).await;
+    }
     for value in [
         "\"\"",
         "null",

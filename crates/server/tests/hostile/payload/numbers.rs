@@ -86,6 +86,26 @@ pub(super) async fn pl_6_ids_have_one_spelling(target: &mut Target) {
             }
         }
     }
+    // Other values that have one kind.
+    let long = format!("\"{}\"", "x".repeat(65));
+    for value in [
+        "5",
+        "true",
+        "[\"x\"]",
+        "{\"x\":\"x\"}",
+        "\"\"",
+        r#""a\tb""#,
+        &long,
+    ] {
+        probe
+            .invalid("join_group", &with("join_group", "log_id", value), Some("log_id"))
+            .await;
+    }
+    for value in ["1", "0", "\"true\"", "\"\"", "[true]", "{}", "null"] {
+        probe
+            .invalid("typing", &with("typing", "is_typing", value), Some("is_typing"))
+            .await;
+    }
     largest_and_in_paths(target).await;
     // Nothing came of any of them.
     assert_eq!(target.world.log(5).await.len(), 2);
