@@ -3,8 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use axum::Router;
-use http::{HeaderValue, header};
+use axum::{
+    Router,
+    extract::Request,
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, StatusCode, header};
 use sealroom_domain::ports::TokenVerifier;
 use sealroom_engine::{AccountOptions, AccountParts, AccountService, Chat, ChatOptions, Ports};
 use sealroom_hooks::Hooks;
@@ -144,7 +149,8 @@ impl Server {
         });
         let router = router
             .layer(realtime.layer())
-            .layer(transport_security(tls.is_some()));
+            .layer(transport_security(tls.is_some()))
+            .layer(middleware::from_fn(one_host));
         // Only now: a start that fails says one line.
         settings.log_notices();
         Ok(Self {
@@ -276,6 +282,15 @@ fn accounts(
 fn transport_security(has_tls: bool) -> SetResponseHeaderLayer<Option<HeaderValue>> {
     let year = HeaderValue::from_static("max-age=31536000");
     SetResponseHeaderLayer::overriding(header::STRICT_TRANSPORT_SECURITY, has_tls.then_some(year))
+}
+
+/// Two `Host` headers are refused (RFC 9112, section 3.2): a proxy in front may go by the other one than the check of
+/// origins does. The HTTP library lets them through; the answer is like its own to a malformed head.
+async fn one_host(request: Request, next: Next) -> Response {
+    if request.headers().get_all(header::HOST).iter().nth(1).is_some() {
+        return StatusCode::BAD_REQUEST.into_response();
+    }
+    next.run(request).await
 }
 
 fn chat_options(settings: &Settings, store: &Store) -> ChatOptions {

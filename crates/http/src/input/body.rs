@@ -5,7 +5,10 @@ use std::{fmt, str, sync::Arc};
 use axum::{
     body::Bytes,
     extract::{FromRequest, Request},
-    http::{HeaderMap, header::CONTENT_TYPE},
+    http::{
+        HeaderMap,
+        header::{CONTENT_ENCODING, CONTENT_TYPE},
+    },
 };
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use sealroom_domain::{ErrorCode, Extra, Limits, Refusal};
@@ -101,6 +104,11 @@ async fn bytes(request: Request, api: &Api) -> Result<Bytes, Refusal> {
     };
     if !bytes.is_empty() && !is_json(&head.headers) {
         return Err(malformed("Content-Type must be application/json"));
+    }
+    // What says that it is packed is not read as if it were not, and nothing is unpacked.
+    let mut encodings = head.headers.get_all(CONTENT_ENCODING).iter();
+    if !bytes.is_empty() && !encodings.all(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Err(malformed("Content-Encoding is not supported"));
     }
     Ok(bytes)
 }

@@ -125,6 +125,29 @@ async fn a_body_says_that_it_is_json() {
 }
 
 #[tokio::test]
+async fn a_body_is_not_packed() {
+    let app = App::new();
+    app.group(&[(1, Role::Owner)]).await;
+    for (encodings, expected) in [
+        (&["identity"][..], "200"),
+        (&["Identity"], "200"),
+        (&["gzip"], "400 invalid_data"),
+        (&["identity, gzip"], "400 invalid_data"),
+        (&["identity", "br"], "400 invalid_data"),
+        (&[""], "400 invalid_data"),
+    ] {
+        let ask = Ask::new("PUT /api/v1/groups/1/members/2")
+            .header("authorization", "Bearer u1")
+            .header("content-type", "application/json");
+        let ask = encodings
+            .iter()
+            .fold(ask, |ask, value| ask.header("content-encoding", value));
+        let reply = app.send(ask.body(r#"{"role":"member"}"#)).await;
+        assert_eq!(reply.verdict(), expected, "{encodings:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_body_has_a_limit() {
     let app = App::new();
     app.group(&[(1, Role::Owner)]).await;

@@ -1,4 +1,4 @@
-//! What a message may carry, and what makes a retry of it harmless.
+//! What makes a retry of a message harmless, and the epoch that it carries.
 
 use std::time::Duration;
 
@@ -6,67 +6,8 @@ use serde_json::{Value, json};
 
 use crate::{
     common::Store,
-    world::{World, log_over_socket, succeed},
+    world::{World, succeed},
 };
-
-const LIMIT: usize = 65_536;
-
-on_each_store!(content_is_kept_byte_for_byte_up_to_the_limit_in_bytes);
-async fn content_is_kept_byte_for_byte_up_to_the_limit_in_bytes(store: Store) {
-    let world = World::start_on(store).await;
-    world.group(1, [1, 2]).await;
-    let sender = world.socket(1).await;
-    let receiver = world.joined(2, 1).await;
-    let controls: String = ('\u{1}'..'\u{20}').chain('\u{7f}'..'\u{a0}').collect();
-    let good = [
-        "x".repeat(LIMIT),
-        // Two, three and four bytes each.
-        "é".repeat(LIMIT / 2),
-        "語".repeat(LIMIT / 3),
-        "🦀".repeat(LIMIT / 4),
-        controls,
-        "\u{feff}\u{2028}\u{2029}\u{fffd}\u{ffff}\u{10ffff}".into(),
-        "e\u{301} is not \u{e9}".into(),
-        " \r\n\t ".into(),
-        r#"[{"success":true}]"\u0000\"#.into(),
-        "42[\"new_message\",{}]".into(),
-    ];
-    for content in &good {
-        let message = json!({"group_id": 1, "encrypted_content": content});
-        let ack = succeed(&sender, "send_message", message).await;
-        assert!(ack["message"]["encrypted_content"] == **content);
-        let event = receiver.next_event("new_message").await.unwrap();
-        assert_eq!(event, ack["message"]);
-    }
-    // Escaped in another way than the server writes it.
-    let escaped = r#"{"group_id":1,"encrypted_content":"\u0041\u00e9\ud83e\udd80\/\u000a"}"#;
-    let ack = sender.emit_with_ack("send_message", escaped).await.unwrap();
-    assert_eq!(ack["message"]["encrypted_content"], "Aé🦀/\n");
-
-    let too_large = [
-        "x".repeat(LIMIT + 1),
-        "é".repeat(LIMIT / 2 + 1),
-        "🦀".repeat(LIMIT / 4) + "x",
-    ];
-    for content in too_large {
-        let message = json!({"group_id": 1, "encrypted_content": content});
-        let ack = sender.emit_with_ack("send_message", &message).await.unwrap();
-        let expected = json!({
-            "success": false, "error": "Message too large", "code": "payload_too_large", "retryable": false,
-            "limit_bytes": LIMIT,
-        });
-        assert_eq!(ack, expected);
-    }
-
-    let stored = log_over_socket(&sender, 1).await;
-    assert!(stored == world.log(1).await);
-    let contents: Vec<_> = stored
-        .iter()
-        .filter_map(|entry| entry["encrypted_content"].as_str())
-        .collect();
-    let expected = good.iter().map(String::as_str).chain(["Aé🦀/\n"]);
-    assert!(contents.into_iter().eq(expected));
-}
 
 on_each_store!(key_epochs_are_kept);
 async fn key_epochs_are_kept(store: Store) {

@@ -36,7 +36,6 @@ mod order;
 mod origins;
 mod outside;
 mod pages;
-mod payloads;
 mod posting;
 mod probe;
 mod random;

@@ -1,4 +1,4 @@
-//! Events that there are not, names in other spellings, and frames that are no events.
+//! Frames that are no events.
 
 use std::time::Duration;
 
@@ -8,75 +8,10 @@ use tokio::time::timeout;
 
 use crate::{
     common::Store,
-    probe::{Probe, works},
+    probe::works,
     raw::connected,
     world::{World, succeed},
 };
-
-on_each_store!(unknown_events_are_answered);
-async fn unknown_events_are_answered(store: Store) {
-    let world = World::start_on(store).await;
-    world.group(1, [1, 2]).await;
-    let mut probe = Probe::connect(&world, 1, 1).await;
-    let huge = "x".repeat(100_000);
-    let names = [
-        "echo",
-        "JOIN_GROUP",
-        "join_group ",
-        "",
-        "connect",
-        "connecting",
-        "connect_error",
-        "disconnect",
-        "disconnecting",
-        "error",
-        "message",
-        "newListener",
-        "removeListener",
-        "new_message",
-        "request_error",
-        "constructor",
-        "__proto__",
-        "tên sự kiện",
-        &huge,
-    ];
-    for name in names {
-        for args in [",{\"group_id\":1}", "", ",null", ",1,2,3"] {
-            let ack = probe.ask(name, args).await;
-            let expected = json!({
-                "success": false, "error": "Unknown event", "code": "unknown_event", "retryable": false,
-            });
-            assert_eq!(ack, expected);
-            let error = probe.tell(name, args).await;
-            let told_back: String = name.chars().take(64).collect();
-            let expected = json!({"event": told_back, "code": "unknown_event", "error": "Unknown event"});
-            assert_eq!(error, expected);
-        }
-    }
-    works(&world, 2, 1).await;
-}
-
-on_each_store!(escapes_in_a_name_make_no_other_event);
-/// The library reads names without their escapes undone, and closes the connection over one that has any. What must
-/// not be is that the same name in another spelling goes past a check.
-async fn escapes_in_a_name_make_no_other_event(store: Store) {
-    let world = World::start_on(store).await;
-    world.group(1, [1, 2]).await;
-    for name in [
-        r"\u0073end_message",
-        r"send\u005fmessage",
-        "a\\\"b",
-        r"\ud800",
-        r"\n",
-    ] {
-        let mut client = connected(&world, 1).await;
-        let event = format!("427[\"{name}\",{{\"group_id\":1,\"encrypted_content\":\"x\"}}]");
-        client.send(event).await.unwrap();
-        ended(&mut client).await;
-    }
-    assert_eq!(world.log(1).await.len(), 2);
-    works(&world, 2, 1).await;
-}
 
 on_each_store!(frames_that_are_no_events_disturb_nobody_else);
 async fn frames_that_are_no_events_disturb_nobody_else(store: Store) {
@@ -167,17 +102,6 @@ async fn frames_that_are_no_events_disturb_nobody_else(store: Store) {
     );
     succeed(&witness, "get_entries", json!({"group_id": 1})).await;
     assert!(!world.server.log().contains("panick"), "{}", world.server.log());
-}
-
-/// Reads until the end of the connection, which is near.
-async fn ended(client: &mut RawClient) {
-    loop {
-        match client.next().await.unwrap() {
-            RawFrame::Close(_) => return,
-            RawFrame::Text(text) if text == "1" || text == "2" => {}
-            other => panic!("not the end: {other:?}"),
-        }
-    }
 }
 
 /// Waits until the server has read what was sent: until it closes, or answers a further request. Whether the socket

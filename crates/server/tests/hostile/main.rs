@@ -21,9 +21,6 @@
 mod common;
 #[path = "../common/faults.rs"]
 mod faults;
-#[path = "../e2e/probe.rs"]
-#[expect(dead_code, reason = "other tests use more of it")]
-mod probe;
 #[path = "../e2e/reader.rs"]
 #[expect(dead_code, reason = "other tests use more of it")]
 mod reader;
@@ -41,6 +38,7 @@ mod signer;
 #[macro_use]
 mod table;
 mod peer;
+mod probe;
 mod target;
 
 mod authorization;

@@ -214,6 +214,12 @@ impl Peer {
         }
     }
 
+    /// Everything that comes, to the end of the connection.
+    pub(crate) async fn rest(&mut self) -> String {
+        while self.read(Instant::now() + PATIENCE).await {}
+        String::from_utf8_lossy(&std::mem::take(&mut self.buffer)).into_owned()
+    }
+
     /// Reads whatever comes, to the end of the connection.
     pub(crate) async fn until_end(&mut self) {
         let mut bytes = vec![0; 4096];

@@ -12,7 +12,6 @@ use tokio::time::sleep;
 
 use self::hold::{Hold, Sqlite};
 use crate::{
-    common::Store,
     target::{ALICE, GROUP, MALLORY, Target},
     world::{ask, number, succeed},
 };
