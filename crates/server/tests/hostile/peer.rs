@@ -57,17 +57,19 @@ impl Frame {
     }
 
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        let length = self.length.unwrap_or(self.payload.len() as u64);
+        let length = self
+            .length
+            .unwrap_or_else(|| u64::try_from(self.payload.len()).unwrap());
         let mut bytes = vec![u8::from(self.fin) << 7 | self.reserved << 4 | self.opcode];
         let mask_bit = u8::from(self.masked) << 7;
         match length {
             0..126 => bytes.push(mask_bit | u8::try_from(length).unwrap()),
             126..65_536 => {
-                bytes.push(mask_bit | 126);
+                bytes.push(mask_bit | 0x7e);
                 bytes.extend(u16::try_from(length).unwrap().to_be_bytes());
             }
             _ => {
-                bytes.push(mask_bit | 127);
+                bytes.push(mask_bit | 0x7f);
                 bytes.extend(length.to_be_bytes());
             }
         }
@@ -259,7 +261,7 @@ impl Peer {
                 Ok(Came::Close(said)) => code = said,
                 Ok(Came::Gone) => return (begin.elapsed(), code),
                 Ok(_) => {}
-                Err(_elapsed) => panic!("still open after {within:?}"),
+                Err(elapsed) => panic!("still open after {within:?}: {elapsed}"),
             }
         }
     }
@@ -285,7 +287,7 @@ impl Peer {
     async fn read(&mut self, deadline: Instant) -> bool {
         match timeout_at(deadline, self.stream.read_buf(&mut self.buffer)).await {
             Ok(read) => read.is_ok_and(|bytes| bytes > 0),
-            Err(_elapsed) => panic!("nothing came in {PATIENCE:?}"),
+            Err(elapsed) => panic!("nothing came in {PATIENCE:?}: {elapsed}"),
         }
     }
 

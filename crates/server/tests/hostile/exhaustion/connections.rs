@@ -56,7 +56,7 @@ pub(super) async fn rs_1_slow_headers_slow_bodies_and_silence(target: &mut Targe
         // Answered, and then silent.
         ("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", b"", idle),
         (&api, b" ", 14..19),
-        (&chunked.replace("{", "1\r\n{\r\n"), b"1\r\n \r\n", 14..19),
+        (&chunked.replace('{', "1\r\n{\r\n"), b"1\r\n \r\n", 14..19),
         (&poll, b" ", 9..19),
     ];
     let many = cases.iter().flat_map(|case| std::iter::repeat_n(case, 8));
