@@ -34,6 +34,16 @@ async fn lives(peer: &mut Peer) {
     }
 }
 
+/// The next frame that is no ping of Engine.IO.
+async fn next_but_ping(peer: &mut Peer) -> Came {
+    loop {
+        match peer.next().await {
+            Came::Text(text) if text == "2" => {}
+            other => return other,
+        }
+    }
+}
+
 /// Parts of one text.
 fn parts<'a>(parts: impl IntoIterator<Item = &'a str>) -> Vec<Frame> {
     let mut frames: Vec<_> = parts
@@ -114,24 +124,14 @@ pub(super) async fn pr_16_frames_that_are_none(target: &mut Target) {
             ..Frame::new(opcode, "x")
         }]);
     }
-    let mut said = Vec::new();
     for frames in &bad {
         let mut peer = connected(target).await;
         for frame in frames {
             peer.frame(frame).await;
         }
         let (_, code) = peer.closed(Duration::from_secs(5)).await;
-        said.push((frames[0].clone(), code));
-    }
-    for (frame, code) in &said {
-        // No code that says that all is well.
-        assert_ne!(*code, Some(9), "{frame:?}");
-        println!(
-            "{code:?} {:x} {} {}",
-            frame.opcode,
-            frame.reserved,
-            frame.payload.len()
-        );
+        // With the code of a protocol error or, as the library has it, with none.
+        assert!(matches!(code, None | Some(1002)), "{frames:?}: {code:?}");
     }
 
     // What is unusual and right is taken.
@@ -142,10 +142,13 @@ pub(super) async fn pr_16_frames_that_are_none(target: &mut Target) {
     for frame in frames {
         peer.frame(&frame).await;
     }
-    assert_eq!(peer.next().await, Came::Other(PONG, b"in between".to_vec()));
+    assert_eq!(
+        next_but_ping(&mut peer).await,
+        Came::Other(PONG, b"in between".to_vec())
+    );
     assert!(peer.packet().await.starts_with(ANSWER));
     peer.frame(&Frame::new(PING, vec![b'x'; 125])).await;
-    assert_eq!(peer.next().await, Came::Other(PONG, vec![b'x'; 125]));
+    assert_eq!(next_but_ping(&mut peer).await, Came::Other(PONG, vec![b'x'; 125]));
     lives(&mut peer).await;
     // One byte at a time.
     for byte in text.bytes() {
@@ -244,7 +247,7 @@ pub(super) async fn pr_18_heartbeats(target: &mut Target) {
         // A ping is answered once, twice, late, with another text of its kind, or with one more ping.
         (Duration::ZERO, &["3"][..]),
         (Duration::ZERO, &["3", "3"]),
-        (Duration::from_secs(15), &["3"]),
+        (Duration::from_secs(14), &["3"]),
         (Duration::ZERO, &["3x"]),
         (Duration::ZERO, &["2"]),
     ]
@@ -291,8 +294,10 @@ async fn next(peer: &mut Peer) -> Came {
 
 /// One that answers pings so; it lives on.
 async fn alive(target: &Target, after: Duration, answer: &[&str]) {
-    let mut peer = Peer::connected(target.addr(), &target.world.token(ALICE)).await;
+    let mut peer = Peer::websocket(target.addr()).await;
     let begin = Instant::now();
+    peer.say(&format!("40{}", json!({"token": target.world.token(ALICE)})))
+        .await;
     while begin.elapsed() < Duration::from_secs(48) {
         // A question of WebSocket's own wakes it up every few seconds.
         sleep(Duration::from_secs(3)).await;
@@ -305,6 +310,7 @@ async fn alive(target: &Target, after: Duration, answer: &[&str]) {
                         peer.say(text).await;
                     }
                 }
+                Came::Text(text) if text.starts_with("40") => {}
                 Came::Other(PONG, _) => break,
                 other => panic!("{answer:?} after {after:?}: {other:?}"),
             }
