@@ -2,6 +2,7 @@
 
 mod engine_io;
 mod frames;
+mod heartbeats;
 mod http;
 mod packets;
 mod upgrades;
@@ -9,7 +10,8 @@ mod upgrades;
 use std::net::SocketAddr;
 
 use engine_io::{pr_4_two_polls_at_once, pr_5_posts_at_once_and_after_the_end, pr_6_session_ids};
-use frames::{pr_16_frames_that_are_none, pr_17_frames_without_end, pr_18_heartbeats, pr_19_ends};
+use frames::{pr_16_frames_that_are_none, pr_17_frames_without_end, pr_19_ends};
+use heartbeats::pr_18_heartbeats;
 use http::{
     pr_1_versions_and_transports, pr_2_methods, pr_3_session_ids_that_are_none,
     pr_20_heads_that_are_too_much, pr_21_paths_beside_the_path,
