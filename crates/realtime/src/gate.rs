@@ -25,6 +25,7 @@ use crate::{
     metrics::{DRAINING, LIMITED, METRICS, ORIGIN},
     origin::Permission,
     registry::{AlreadyAttached, Registry},
+    upgrade::{self, NoHandshake},
 };
 
 /// What every answer but an upgrade says, like those of the API: it stands in no cache, is taken for no other type, and
@@ -176,6 +177,14 @@ impl Gate {
         };
         let address = request.extensions().get::<ClientAddress>().copied();
         let address = address.map(ClientAddress::subscriber);
+        let is_get = request.method() == Method::GET;
+        let is_poll = is_get && !is_websocket(request.uri());
+        if is_get
+            && !is_poll
+            && let Err(none) = upgrade::check(request.headers())
+        {
+            return no_handshake(none);
+        }
         let mut request = slim(request);
         let sid = session_id(request.uri());
         if sid.is_none() {
@@ -190,8 +199,6 @@ impl Gate {
                 return too_many(&limited);
             }
         }
-        let is_get = request.method() == Method::GET;
-        let is_poll = is_get && !is_websocket(request.uri());
         let mut socket_io = self.socket_io.clone();
         let answered = Service::call(&mut socket_io, request);
         let answered = if is_get {
@@ -305,6 +312,21 @@ fn too_many(limited: &Refusal) -> Response<Body> {
         response.headers_mut().insert(header::RETRY_AFTER, seconds);
     }
     response
+}
+
+/// RFC 6455, section 4.2.2: of another version it is told which one there is.
+fn no_handshake(none: NoHandshake) -> Response<Body> {
+    match none {
+        NoHandshake::Form => refusal(StatusCode::BAD_REQUEST, "Not a WebSocket handshake"),
+        NoHandshake::Version => {
+            let mut response = refusal(StatusCode::UPGRADE_REQUIRED, "Another WebSocket version");
+            let headers = response.headers_mut();
+            headers.insert(header::SEC_WEBSOCKET_VERSION, upgrade::VERSION);
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+            response
+        }
+    }
 }
 
 /// RFC 9110, 15.5.9: the connection is not used any more, since the rest of the request may still come.

@@ -28,6 +28,7 @@ mod registry;
 mod socket;
 #[cfg(test)]
 mod testing;
+mod upgrade;
 
 pub use connection::{Connection, ConnectionRef};
 pub use gate::{RealtimeLayer, RealtimeService};

@@ -199,6 +199,19 @@ impl Peer {
             .ok()
     }
 
+    /// The next answer with its body, which has a length: its status, and its body. No status where the server closes
+    /// without one.
+    pub(crate) async fn answer(&mut self) -> (Option<u16>, Vec<u8>) {
+        let head = self.head().await.to_ascii_lowercase();
+        let status = head.get(9..12).and_then(|status| status.parse().ok());
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+        let length = length.map_or(0, |length| length.trim().parse().unwrap());
+        while self.buffer.len() < length {
+            assert!(self.read(Instant::now() + PATIENCE).await, "a body ends early");
+        }
+        (status, self.buffer.drain(..length).collect())
+    }
+
     /// The next frame.
     pub(crate) async fn next(&mut self) -> Came {
         let deadline = Instant::now() + PATIENCE;

@@ -1,6 +1,0 @@
-//! Engine.IO, Socket.IO and WebSocket, spoken wrong.
-
-rows! {
-    played {}
-    not_played {}
-}
