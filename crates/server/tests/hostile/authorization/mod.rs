@@ -1,0 +1,27 @@
+//! What somebody may do, and who lost the right to it.
+
+mod matrix;
+mod rooms;
+
+use matrix::az_9_every_route_of_a_group_or_a_user;
+use rooms::{
+    az_1_groups_of_others_and_groups_that_are_not_there, az_2_sending_needs_membership_and_no_join,
+    az_8_leaving_what_was_never_joined, az_10_a_log_belongs_to_its_members_of_now,
+    az_16_names_of_rooms_in_place_of_ids,
+};
+
+rows! {
+    played {
+        "AZ-1" => az_1_groups_of_others_and_groups_that_are_not_there,
+        "AZ-2" => az_2_sending_needs_membership_and_no_join,
+        "AZ-8" => az_8_leaving_what_was_never_joined,
+        "AZ-9" => az_9_every_route_of_a_group_or_a_user,
+        "AZ-10" => az_10_a_log_belongs_to_its_members_of_now,
+        "AZ-16" => az_16_names_of_rooms_in_place_of_ids,
+    }
+    not_played {
+        "AZ-6": "there is no bus between servers yet; several servers on one PostgreSQL are in AZ-17",
+        "AZ-12": "there are no key envelopes and nobody changes a key epoch yet",
+        "AZ-13": "no key epoch changes yet, so none is ever stale",
+    }
+}
