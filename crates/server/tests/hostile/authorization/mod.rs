@@ -1,9 +1,13 @@
 //! What somebody may do, and who lost the right to it.
 
+mod devices;
 mod matrix;
+mod roles;
 mod rooms;
 
+use devices::{az_15_one_of_several_devices, az_17_what_was_true_a_moment_ago};
 use matrix::az_9_every_route_of_a_group_or_a_user;
+use roles::{az_11_taking_more_than_was_given, az_14_bodies_that_set_more_than_they_may};
 use rooms::{
     az_1_groups_of_others_and_groups_that_are_not_there, az_2_sending_needs_membership_and_no_join,
     az_8_leaving_what_was_never_joined, az_10_a_log_belongs_to_its_members_of_now,
@@ -17,7 +21,11 @@ rows! {
         "AZ-8" => az_8_leaving_what_was_never_joined,
         "AZ-9" => az_9_every_route_of_a_group_or_a_user,
         "AZ-10" => az_10_a_log_belongs_to_its_members_of_now,
+        "AZ-11" => az_11_taking_more_than_was_given,
+        "AZ-14" => az_14_bodies_that_set_more_than_they_may,
+        "AZ-15" => az_15_one_of_several_devices,
         "AZ-16" => az_16_names_of_rooms_in_place_of_ids,
+        "AZ-17" => az_17_what_was_true_a_moment_ago,
     }
     not_played {
         "AZ-6": "there is no bus between servers yet; several servers on one PostgreSQL are in AZ-17",
