@@ -21,17 +21,17 @@ async fn who_receives(writer: &Client, group_id: u64, sockets: &[&Client]) -> Ve
     let message = send(writer, group_id, "who is there").await;
     let mut received = Vec::new();
     for socket in sockets {
-        received.push(match socket.closed() {
-            Some(_) => false,
-            None => {
-                // Behind everything that it was sent.
-                drop(ask(socket, "echo", json!({})).await);
-                socket
-                    .take_received()
-                    .iter()
-                    .any(|one| one.is_event("new_message") && one.payload() == message)
-            }
-        });
+        if socket.closed().is_some() {
+            received.push(false);
+            continue;
+        }
+        // Behind everything that it was sent.
+        drop(ask(socket, "echo", json!({})).await);
+        let came = socket.take_received();
+        received.push(
+            came.iter()
+                .any(|one| one.is_event("new_message") && one.payload() == message),
+        );
     }
     received
 }
@@ -98,12 +98,7 @@ pub(super) async fn az_15_one_of_several_devices(target: &mut Target) {
         );
         assert_eq!(socket.closed(), None);
     }
-    let store = if world.server.database().is_some() {
-        Store::Postgres
-    } else {
-        Store::Sqlite
-    };
-    one_login_of_several(store).await;
+    one_login_of_several(target.store()).await;
 }
 
 /// A login of a built-in account.
@@ -226,7 +221,7 @@ pub(super) async fn az_17_what_was_true_a_moment_ago(target: &mut Target) {
             assert_eq!(page.status, 200);
         }
         acting.remove(GROUP, GUEST).await;
-        let removal = mine.log(GROUP).await.len() as u64;
+        let removal = u64::try_from(mine.log(GROUP).await.len()).unwrap();
         for (guest, world) in guests.iter().zip(&worlds) {
             let asked: Vec<_> = requests()
                 .into_iter()

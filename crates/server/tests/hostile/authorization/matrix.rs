@@ -210,7 +210,7 @@ async fn every_operation_is_in_the_table(world: &World) {
 
 async fn refused_to_those_without_the_right(world: &World) {
     for (caller, has) in CALLERS {
-        for (method, template, body, needed) in OPERATIONS.iter() {
+        for (method, template, body, needed) in &OPERATIONS {
             let Some(code) = refusal(*needed, has) else {
                 continue;
             };

@@ -5,18 +5,19 @@ mod matrix;
 mod races;
 mod roles;
 mod rooms;
+mod stuck;
 
 use devices::{az_15_one_of_several_devices, az_17_what_was_true_a_moment_ago};
 use matrix::az_9_every_route_of_a_group_or_a_user;
-use races::{
-    az_3_sends_at_the_removal_of_their_sender, az_4_a_removal_with_deliveries_that_are_stuck,
-    az_5_joins_at_a_removal, az_7_a_removal_of_somebody_whose_sockets_are_full,
-};
+use races::{az_3_sends_at_the_removal_of_their_sender, az_5_joins_at_a_removal};
 use roles::{az_11_taking_more_than_was_given, az_14_bodies_that_set_more_than_they_may};
 use rooms::{
     az_1_groups_of_others_and_groups_that_are_not_there, az_2_sending_needs_membership_and_no_join,
     az_8_leaving_what_was_never_joined, az_10_a_log_belongs_to_its_members_of_now,
     az_16_names_of_rooms_in_place_of_ids,
+};
+use stuck::{
+    az_4_a_removal_with_deliveries_that_are_stuck, az_7_a_removal_of_somebody_whose_sockets_are_full,
 };
 
 rows! {

@@ -1,41 +1,38 @@
-//! Removals against everything that may happen at the same time, while somebody does not read or the store stands still.
+//! Sends and joins against removals, also while the store stands still.
 //!
-//! Every socket is watched: what came to it is held against the log, in the order in which it came. Ten thousand races of
-//! the plain kind are in the tests of the program; here each has something that is stuck.
+//! Every socket is watched: what came to it is held against the log, in the order in which it came. Ten thousand races are
+//! in the tests of the program; here the outcome of each request is held against the log as well.
 
 use std::{collections::HashMap, time::Duration};
 
-use sealroom_testkit::client::{Client, PendingAck};
+use sealroom_testkit::client::PendingAck;
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use crate::{
     hold::Hold,
     random::Random,
-    target::{ALICE, GROUP, MALLORY, Target, eventually},
+    target::Target,
     watched::{Watched, changes_of},
-    world::{World, number, send, succeed},
+    world::{World, number},
 };
 
-const GUEST: u64 = 30;
 /// Groups that race at once, for the store's lanes to have each other to wait for.
 const GROUPS: u64 = 4;
-/// Enough of them fill what the kernel takes for a client that does not read.
-const LARGE: usize = 50_000;
 
-async fn succeeds(request: PendingAck) -> Value {
+pub(super) async fn succeeds(request: PendingAck) -> Value {
     let ack = request.answer().await.unwrap();
     assert_eq!(ack["success"], true, "{ack}");
     ack
 }
 
-async fn refused(request: PendingAck) {
+pub(super) async fn refused(request: PendingAck) {
     let ack = request.answer().await.unwrap();
     assert_eq!(ack["code"], "not_a_member", "{ack}");
 }
 
 /// Either of both; gives the ack of a success.
-async fn either(request: PendingAck) -> Option<Value> {
+pub(super) async fn either(request: PendingAck) -> Option<Value> {
     let ack = request.answer().await.unwrap();
     if ack["success"] == true {
         return Some(ack);
@@ -45,12 +42,12 @@ async fn either(request: PendingAck) -> Option<Value> {
 }
 
 /// A group with a member that stays and a guest that comes and goes.
-struct Race<'a> {
-    world: &'a World,
-    group_id: u64,
+pub(super) struct Race<'a> {
+    pub(super) world: &'a World,
+    pub(super) group_id: u64,
     staying_id: u64,
-    guest_id: u64,
-    staying: Watched,
+    pub(super) guest_id: u64,
+    pub(super) staying: Watched,
     random: Random,
 }
 
@@ -72,28 +69,28 @@ impl<'a> Race<'a> {
     }
 
     /// All of them at once.
-    async fn all(world: &'a World) -> Vec<Self> {
+    pub(super) async fn all(world: &'a World) -> Vec<Self> {
         futures_util::future::join_all((1..=GROUPS).map(|number| Self::begin(world, number))).await
     }
 
-    async fn guest(&self) -> Watched {
+    pub(super) async fn guest(&self) -> Watched {
         Watched::connect(self.world, self.guest_id, self.group_id).await
     }
 
-    async fn add(&self) {
+    pub(super) async fn add(&self) {
         self.world.add(self.group_id, self.guest_id).await;
     }
 
-    async fn remove(&self) {
+    pub(super) async fn remove(&self) {
         self.world.remove(self.group_id, self.guest_id).await;
     }
 
-    fn moment(&mut self) -> Duration {
+    pub(super) fn moment(&mut self) -> Duration {
         self.random.moment(Duration::from_millis(6))
     }
 
     /// The place of the last removal, which the one that stays has seen.
-    async fn removal(&self) -> u64 {
+    pub(super) async fn removal(&self) -> u64 {
         succeeds(self.staying.send()).await;
         let last = self.staying.last_change_of(self.guest_id).unwrap();
         assert!(!last.is_member);
@@ -101,7 +98,7 @@ impl<'a> Race<'a> {
     }
 
     /// Holds what came to sockets of the guest against the log.
-    async fn check(&self, sockets: &[&Watched]) {
+    pub(super) async fn check(&self, sockets: &[&Watched]) {
         let log = self.world.log(self.group_id).await;
         let changes = changes_of(&log, self.guest_id);
         for socket in sockets {
@@ -222,78 +219,6 @@ pub(super) async fn az_3_sends_at_the_removal_of_their_sender(target: &mut Targe
     );
 }
 
-/// The guest's first socket reads nothing while messages, its removal and more messages come.
-pub(super) async fn az_4_a_removal_with_deliveries_that_are_stuck(target: &mut Target) {
-    const ROUNDS: usize = 20;
-    let world = &target.world;
-    let races = Race::all(world).await;
-    let large = "x".repeat(LARGE);
-    let racing = races.into_iter().map(async |mut race| {
-        let stuck = Watched::connect_narrow(world, race.guest_id, race.group_id).await;
-        let awake = race.guest().await;
-        for round in 0..ROUNDS {
-            for guest in [&stuck, &awake] {
-                succeeds(guest.join()).await;
-            }
-            stuck.client.pause_reading();
-            let mut sent: Vec<_> = (0..6).map(|_| race.staying.say(&large)).collect();
-            let [early, late] = [race.moment(), race.moment()];
-            let others = async {
-                sleep(early).await;
-                let of_guest = [stuck.send(), awake.send(), stuck.join(), stuck.page()];
-                let of_staying = [
-                    race.staying.say(&large),
-                    race.staying.send(),
-                    race.staying.say(&large),
-                ];
-                (of_guest, of_staying)
-            };
-            let removal = async {
-                sleep(late).await;
-                let begin = Instant::now();
-                race.remove().await;
-                let took = begin.elapsed();
-                assert!(
-                    took < Duration::from_secs(4),
-                    "the removal waited for a reader: {took:?}"
-                );
-                [
-                    stuck.behind_removal(Watched::send),
-                    awake.behind_removal(Watched::join),
-                ]
-            };
-            let ((of_guest, of_staying), behind) = tokio::join!(others, removal);
-            sent.extend(of_staying);
-            sent.extend((0..3).map(|_| race.staying.say(&large)));
-            for send in sent {
-                succeeds(send).await;
-            }
-            let removal = race.removal().await;
-            // The other socket has all of it; this one reads only now, in every second race after its user is back.
-            awake.settle().await;
-            awake.check_outside(removal);
-            if round % 2 == 1 {
-                race.add().await;
-                succeeds(race.staying.say(&large)).await;
-            }
-            stuck.client.resume_reading();
-            for request in behind {
-                refused(request).await;
-            }
-            for request in of_guest {
-                either(request).await;
-            }
-            stuck.settle().await;
-            stuck.check_outside(removal);
-            if round % 2 == 0 {
-                race.add().await;
-            }
-        }
-        race.check(&[&stuck, &awake]).await;
-    });
-    futures_util::future::join_all(racing).await;
-}
-
 /// Joins, resumptions after a lost connection, and a removal that is undone at once, also while the store stands still.
 pub(super) async fn az_5_joins_at_a_removal(target: &mut Target) {
     const ROUNDS: usize = 40;
@@ -394,69 +319,4 @@ fn whole_page(ack: &Value, seen: u64) {
     let places: Vec<u64> = entries.map(|entry| number(&entry["seq"])).collect();
     let expected: Vec<u64> = (seen + 1..=number(&ack["head_seq"])).collect();
     assert_eq!(places, expected);
-}
-
-/// The sockets of a removed member are full to the brim. Nobody waits for them, and they are ended.
-pub(super) async fn az_7_a_removal_of_somebody_whose_sockets_are_full(target: &mut Target) {
-    let world = &target.world;
-    let writer = world.joined(MALLORY, GROUP).await;
-    let others = world.joined(ALICE, GROUP).await;
-    world.add(GROUP, GUEST).await;
-    let before = target.connections();
-    let mut stuck = Vec::new();
-    for _ in 0..4 {
-        let client = Client::builder(target.addr())
-            .token(&world.token(GUEST))
-            .receive_buffer(4096)
-            .connect()
-            .await
-            .unwrap();
-        succeed(&client, "join_group", json!({"group_id": GROUP})).await;
-        client.pause_reading();
-        stuck.push(client);
-    }
-    let large = "x".repeat(LARGE);
-    for _ in 0..20 {
-        send(&writer, GROUP, &large).await;
-    }
-    let begin = Instant::now();
-    world.remove(GROUP, GUEST).await;
-    let took = begin.elapsed();
-    assert!(
-        took < Duration::from_secs(2),
-        "the removal waited for them: {took:?}"
-    );
-    let removal = world.log(GROUP).await.len() as u64;
-    // The others go on at once.
-    let begin = Instant::now();
-    let message = send(&writer, GROUP, "after the removal").await;
-    loop {
-        let heard = others.next_event("new_message").await.unwrap();
-        if heard == message {
-            break;
-        }
-    }
-    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
-    // One of them reads again before it is given up: it ends with its removal.
-    let last = stuck.pop().unwrap();
-    last.resume_reading();
-    let told = last.next_event("removed_from_group").await.unwrap();
-    assert_eq!(told, json!({"group_id": GROUP, "reason": "removed"}));
-    let within = Duration::from_secs(30);
-    eventually(within, "the full sockets are gone", || {
-        target.connections() <= before + 1
-    })
-    .await;
-    for client in stuck.iter().chain([&last]) {
-        client.resume_reading();
-        if std::ptr::eq(client, &raw const last) {
-            succeed(client, "leave_group", json!({"group_id": 9_000_000})).await;
-        } else {
-            client.wait_closed().await.unwrap();
-        }
-        for event in client.events() {
-            let seq = event.payload()["seq"].as_u64().unwrap_or(0);
-            assert!(seq <= removal, "{seq} after the removal at {removal}");
-        }
-    }
 }

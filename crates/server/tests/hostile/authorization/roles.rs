@@ -213,13 +213,8 @@ async fn an_admin_that_is_being_put_down(world: &World) {
 
 /// Where tokens do not make users known, nobody is added whom the host has not named.
 async fn users_that_nobody_knows(target: &Target) {
-    let store = if target.world.server.database().is_some() {
-        crate::common::Store::Postgres
-    } else {
-        crate::common::Store::Sqlite
-    };
     let settings = [("SEALROOM_PROVISION_USERS", "off")];
-    let world = World::of(TestServer::start_on(store, &settings).await);
+    let world = World::of(TestServer::start_on(target.store(), &settings).await);
     for user_id in [OWNER, ALICE] {
         let path = format!("/users/{user_id}");
         let answer = world.admin("PUT", &path, json!({"display_name": "known"})).await;
@@ -347,12 +342,7 @@ pub(super) async fn az_14_bodies_that_set_more_than_they_may(target: &mut Target
     }
     assert_eq!(everything(world).await, before);
 
-    let store = if world.server.database().is_some() {
-        crate::common::Store::Postgres
-    } else {
-        crate::common::Store::Sqlite
-    };
-    let world = World::of(TestServer::start_on(store, &[("SEALROOM_ACCOUNTS", "on")]).await);
+    let world = World::of(TestServer::start_on(target.store(), &[("SEALROOM_ACCOUNTS", "on")]).await);
     let alice = r#"{"username":"alice","password":"correct horse battery"}"#;
     let path = "/api/v1/auth/register";
     let body: Value = serde_json::from_str(alice).unwrap();
@@ -379,7 +369,10 @@ pub(super) async fn az_14_bodies_that_set_more_than_they_may(target: &mut Target
             .unwrap();
         assert!(answer.status < 300, "{path}: {answer:?}");
         if route == "refresh" {
-            token = answer.json()["refresh_token"].as_str().unwrap().to_owned();
+            answer.json()["refresh_token"]
+                .as_str()
+                .unwrap()
+                .clone_into(&mut token);
         }
     }
 }
