@@ -93,6 +93,12 @@ impl Watched {
         self.client.request("get_entries", newest)
     }
 
+    /// A page of the entries after this place: as large as they are, and for this socket alone.
+    pub(crate) fn page_after(&self, seq: u64, entries: usize) -> PendingAck {
+        let page = json!({"group_id": self.group_id, "after_seq": seq, "limit": entries});
+        self.client.request("get_entries", page)
+    }
+
     pub(crate) fn send(&self) -> PendingAck {
         self.say("x")
     }

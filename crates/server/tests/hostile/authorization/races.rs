@@ -221,7 +221,7 @@ pub(super) async fn az_3_sends_at_the_removal_of_their_sender(target: &mut Targe
 
 /// Joins, resumptions after a lost connection, and a removal that is undone at once, also while the store stands still.
 pub(super) async fn az_5_joins_at_a_removal(target: &mut Target) {
-    const ROUNDS: usize = 40;
+    const ROUNDS: usize = 30;
     let world = &target.world;
     let mut hold = Hold::open(world).await;
     let mut races = Race::all(world).await;

@@ -16,31 +16,33 @@ use crate::{
 const GUEST: u64 = 30;
 /// Enough of them fill what the kernel takes for a client that does not read.
 const LARGE: usize = 50_000;
+const PAGE: usize = 6;
 
 /// The guest's first socket reads nothing while messages, its removal and more messages come.
 pub(super) async fn az_4_a_removal_with_deliveries_that_are_stuck(target: &mut Target) {
-    const ROUNDS: usize = 20;
+    const ROUNDS: usize = 40;
     let world = &target.world;
     let races = Race::all(world).await;
     let large = "x".repeat(LARGE);
     let racing = races.into_iter().map(async |mut race| {
         let stuck = Watched::connect_narrow(world, race.guest_id, race.group_id).await;
         let awake = race.guest().await;
+        for _ in 0..PAGE {
+            succeeds(race.staying.say(&large)).await;
+        }
         for round in 0..ROUNDS {
             for guest in [&stuck, &awake] {
                 succeeds(guest.join()).await;
             }
             stuck.client.pause_reading();
-            let mut sent: Vec<_> = (0..6).map(|_| race.staying.say(&large)).collect();
+            // For this socket alone; what follows waits behind it in the server.
+            let page = stuck.page_after(2, PAGE);
+            let mut sent: Vec<_> = (0..3).map(|_| race.staying.send()).collect();
             let [early, late] = [race.moment(), race.moment()];
             let others = async {
                 sleep(early).await;
                 let of_guest = [stuck.send(), awake.send(), stuck.join(), stuck.page()];
-                let of_staying = [
-                    race.staying.say(&large),
-                    race.staying.send(),
-                    race.staying.say(&large),
-                ];
+                let of_staying = [race.staying.send(), race.staying.say(&large), race.staying.send()];
                 (of_guest, of_staying)
             };
             let removal = async {
@@ -59,7 +61,7 @@ pub(super) async fn az_4_a_removal_with_deliveries_that_are_stuck(target: &mut T
             };
             let ((of_guest, of_staying), behind) = tokio::join!(others, removal);
             sent.extend(of_staying);
-            sent.extend((0..3).map(|_| race.staying.say(&large)));
+            sent.extend((0..3).map(|_| race.staying.send()));
             for send in sent {
                 succeeds(send).await;
             }
@@ -69,13 +71,13 @@ pub(super) async fn az_4_a_removal_with_deliveries_that_are_stuck(target: &mut T
             awake.check_outside(removal);
             if round % 2 == 1 {
                 race.add().await;
-                succeeds(race.staying.say(&large)).await;
+                succeeds(race.staying.send()).await;
             }
             stuck.client.resume_reading();
             for request in behind {
                 refused(request).await;
             }
-            for request in of_guest {
+            for request in of_guest.into_iter().chain([page]) {
                 either(request).await;
             }
             stuck.settle().await;
