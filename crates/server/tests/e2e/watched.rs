@@ -6,7 +6,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use sealroom_testkit::client::{Client, Kind, PendingAck, Received};
+use sealroom_testkit::client::{Client, ClientBuilder, Kind, PendingAck, Received};
 use serde_json::{Value, json};
 
 use crate::world::{World, number};
@@ -50,11 +50,21 @@ pub(crate) struct Change {
 
 impl Watched {
     pub(crate) async fn connect(world: &World, user_id: u64, group_id: u64) -> Self {
+        Self::connect_through(Client::builder(world.addr()), world, user_id, group_id).await
+    }
+
+    /// A socket that is felt soon where it stops reading.
+    pub(crate) async fn connect_narrow(world: &World, user_id: u64, group_id: u64) -> Self {
+        let narrow = Client::builder(world.addr()).receive_buffer(4096);
+        Self::connect_through(narrow, world, user_id, group_id).await
+    }
+
+    async fn connect_through(builder: ClientBuilder, world: &World, user_id: u64, group_id: u64) -> Self {
         let view = Arc::new(Mutex::new(View {
             user_id,
             ..View::default()
         }));
-        let client = Client::builder(world.addr())
+        let client = builder
             .token(&world.token(user_id))
             .observer({
                 let view = view.clone();
@@ -83,8 +93,18 @@ impl Watched {
         self.client.request("get_entries", newest)
     }
 
+    /// A page of the entries after this place: as large as they are, and for this socket alone.
+    pub(crate) fn page_after(&self, seq: u64, entries: usize) -> PendingAck {
+        let page = json!({"group_id": self.group_id, "after_seq": seq, "limit": entries});
+        self.client.request("get_entries", page)
+    }
+
     pub(crate) fn send(&self) -> PendingAck {
-        let message = json!({"group_id": self.group_id, "encrypted_content": "x"});
+        self.say("x")
+    }
+
+    pub(crate) fn say(&self, content: &str) -> PendingAck {
+        let message = json!({"group_id": self.group_id, "encrypted_content": content});
         self.client.request("send_message", message)
     }
 
@@ -122,10 +142,15 @@ impl Watched {
 
     /// Holds everything against the log: the changes of this socket's user, ascending.
     pub(crate) fn check(&self, changes: &[Change]) {
+        assert!(!self.view.lock().entries.is_empty());
+        self.check_whatever_came(changes);
+    }
+
+    /// The same of a socket to which nothing may have come.
+    pub(crate) fn check_whatever_came(&self, changes: &[Change]) {
         let view = self.view.lock();
         assert!(view.wrong.is_empty(), "user {}: {:#?}", view.user_id, view.wrong);
         assert_eq!(self.client.closed(), None);
-        assert!(!view.entries.is_empty());
         for (seq, head) in &view.entries {
             let before = &changes[..changes.partition_point(|change| change.seq < *seq)];
             let last = before.last().unwrap();

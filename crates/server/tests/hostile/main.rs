@@ -32,11 +32,18 @@ mod tls;
 mod world;
 
 #[path = "../e2e/signer.rs"]
-#[expect(dead_code, reason = "other tests use more of it")]
 mod signer;
+
+#[path = "../e2e/random.rs"]
+#[expect(dead_code, reason = "other tests use more of it")]
+mod random;
+#[path = "../e2e/watched.rs"]
+#[expect(dead_code, reason = "other tests use more of it")]
+mod watched;
 
 #[macro_use]
 mod table;
+mod hold;
 mod peer;
 mod probe;
 mod target;

@@ -252,19 +252,6 @@ impl Peer {
         }
     }
 
-    /// The next text that is no ping of Engine.IO; `None` where the session or the connection ends before it.
-    pub(crate) async fn packet_or_end(&mut self) -> Option<String> {
-        loop {
-            match self.next().await {
-                Came::Text(text) if text == "2" => {}
-                Came::Text(text) if text == "1" => return None,
-                Came::Text(text) => return Some(text),
-                Came::Close(_) | Came::Gone => return None,
-                Came::Other(..) => {}
-            }
-        }
-    }
-
     /// Reads to the end of the connection, and gives how long it took and what its close frame said.
     pub(crate) async fn closed(&mut self, within: Duration) -> (Duration, Option<u16>) {
         let begin = Instant::now();

@@ -53,6 +53,14 @@ impl Target {
         self.world.addr()
     }
 
+    /// What it keeps its data in, for further servers of a row.
+    pub(crate) fn store(&self) -> Store {
+        match self.world.server.database() {
+            Some(_) => Store::Postgres,
+            None => Store::Sqlite,
+        }
+    }
+
     /// A client that means well connects, joins, sends, and another one receives; the server is the process that it was
     /// and had no panic.
     pub(crate) async fn works(&self) {

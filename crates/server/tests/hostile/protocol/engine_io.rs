@@ -171,8 +171,8 @@ pub(super) async fn pr_6_session_ids(target: &mut Target) {
             assert_eq!(answer.status, 403, "{method} {origin}");
         }
         let mut peer = Peer::connect(target.addr()).await;
-        let head = peer.ask_upgrade_with(&session.upgrade(), &evil).await;
-        assert!(head.starts_with("HTTP/1.1 403 "), "{origin}: {head}");
+        let answer = peer.ask_upgrade_with(&session.upgrade(), &evil).await;
+        assert!(answer.starts_with("HTTP/1.1 403 "), "{origin}: {answer}");
     }
 
     // The id of a WebSocket opens nothing for anybody, and its session goes on.
@@ -196,8 +196,8 @@ pub(super) async fn pr_6_session_ids(target: &mut Target) {
             assert_eq!(refusal(&answer), (400, "3".to_owned()), "{method}");
         }
         let mut peer = Peer::connect(target.addr()).await;
-        let head = peer.ask_upgrade(&format!("{WEBSOCKET}&sid={stolen}")).await;
-        assert!(head.starts_with("HTTP/1.1 400 "), "{head}");
+        let answer = peer.ask_upgrade(&format!("{WEBSOCKET}&sid={stolen}")).await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     }
     websocket.say("427[\"get_entries\",{\"group_id\":1}]").await;
     assert!(websocket.packet().await.starts_with("437[{\"success\":true"));

@@ -86,7 +86,7 @@ pub(super) async fn pr_16_frames_that_are_none(target: &mut Target) {
             ..text.clone()
         }],
         vec![Frame {
-            length: Some(LIMIT as u64 + 1),
+            length: Some(u64::try_from(LIMIT).unwrap() + 1),
             ..text.clone()
         }],
         // No UTF-8, whole and in the middle of a character.

@@ -56,7 +56,7 @@ async fn silent(target: &Target, early: &[&str]) {
 /// The next frame, however long it takes: a peer itself is not that patient.
 async fn next(peer: &mut Peer) -> Came {
     loop {
-        if timeout(Duration::from_secs(60), peer.stream().readable())
+        if timeout(Duration::from_mins(1), peer.stream().readable())
             .await
             .is_ok()
         {

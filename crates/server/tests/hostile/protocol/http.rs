@@ -167,7 +167,10 @@ pub(super) async fn pr_3_session_ids_that_are_none(target: &mut Target) {
 
 pub(super) async fn pr_20_heads_that_are_too_much(target: &mut Target) {
     let before = target.memory();
-    let many: String = (0..1_000).map(|number| format!("X-{number}: x\r\n")).collect();
+    let many = (0..1_000)
+        .map(|number| format!("X-{number}: x\r\n"))
+        .collect::<Vec<_>>()
+        .concat();
     let long = |bytes: usize| "x".repeat(bytes);
     for (request, statuses) in [
         // A head that goes on and on is not read to its end.
@@ -234,7 +237,7 @@ pub(super) async fn pr_20_heads_that_are_too_much(target: &mut Target) {
     let mut pipeline = String::new();
     for number in 0..200 {
         let path = ["/healthz", "/nothing", "/socket.io/?EIO=3&transport=polling"][number % 3];
-        pipeline += &format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+        pipeline.extend(["GET ", path, " HTTP/1.1\r\nHost: x\r\n\r\n"]);
     }
     peer.write(pipeline.as_bytes()).await;
     for number in 0..200 {

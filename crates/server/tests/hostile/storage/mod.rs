@@ -1,7 +1,6 @@
 //! Crashes, databases that do not answer, disks that fail and clocks that jump.
 
 mod disks;
-mod hold;
 mod places;
 
 use std::time::{Duration, Instant};
@@ -10,8 +9,8 @@ use sealroom_testkit::client::{Client, http};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use self::hold::{Hold, Sqlite};
 use crate::{
+    hold::{Hold, Sqlite},
     target::{ALICE, GROUP, MALLORY, Target},
     world::{ask, number, succeed},
 };
@@ -150,7 +149,7 @@ async fn st_1_a_kill_with_sends_in_flight(target: &mut Target) {
 
 async fn st_2_the_database_hangs(target: &mut Target) {
     let client = target.world.joined(MALLORY, GROUP).await;
-    let hold = Hold::begin(target).await;
+    let hold = Hold::begin(&target.world).await;
     let begin = Instant::now();
     let ack = ask(&client, "send_message", message("held")).await;
     assert_eq!(ack["code"], "unavailable", "{ack}");
@@ -227,10 +226,10 @@ async fn st_5_somebody_else_uses_the_database(target: &mut Target) {
         };
         tokio::join!(locking, sending);
     } else {
-        let mut reader = Sqlite::open(target);
+        let mut reader = Sqlite::open(&target.world);
         reader.execute("BEGIN");
         reader.execute("SELECT count(*) FROM entries");
-        let mut writer = Sqlite::open(target);
+        let mut writer = Sqlite::open(&target.world);
         let locking = async {
             for _ in 0..30 {
                 writer.execute("BEGIN IMMEDIATE");
@@ -263,7 +262,7 @@ async fn st_6_all_connections_are_taken(target: &mut Target) {
         clients.push(target.world.socket(MALLORY).await);
     }
     let before = target.memory();
-    let hold = Hold::begin(target).await;
+    let hold = Hold::begin(&target.world).await;
     let begin = Instant::now();
     let sends: Vec<_> = clients
         .iter()

@@ -230,7 +230,7 @@ pub(super) async fn st_18_a_backup_of_a_running_server(target: &mut Target) {
     }
     let directory = tempfile::TempDir::new().unwrap();
     let backup = directory.path().join("sealroom.db");
-    let mut other = Sqlite::open(target);
+    let mut other = Sqlite::open(&target.world);
     let copying = async {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         other.execute(&format!("VACUUM INTO '{}'", backup.display()))
@@ -245,7 +245,7 @@ pub(super) async fn st_18_a_backup_of_a_running_server(target: &mut Target) {
     std::fs::copy(&backup, files.join("sealroom.db")).unwrap();
     target.world.server.run(&["new-log"]);
     target.restart();
-    let mut restored = Sqlite::open(target);
+    let mut restored = Sqlite::open(&target.world);
     assert_eq!(restored.execute("PRAGMA integrity_check"), "ok");
     let there = stored(target).await;
     assert_eq!(there, sent[..there.len()]);

@@ -7,7 +7,7 @@ use std::{
 
 use tokio_postgres::Client;
 
-use crate::target::Target;
+use crate::world::World;
 
 /// Reads statements, a line each, and says `ok` after each, on one connection without transactions of its own.
 const SHELL: &str = "
@@ -19,15 +19,15 @@ for line in sys.stdin:
 ";
 
 /// Another process with the server's SQLite file open.
-pub(super) struct Sqlite {
+pub(crate) struct Sqlite {
     process: Child,
     statements: ChildStdin,
     answers: BufReader<ChildStdout>,
 }
 
 impl Sqlite {
-    pub(super) fn open(target: &Target) -> Self {
-        let file = target.world.server.data_dir.path().join("sealroom.db");
+    pub(crate) fn open(world: &World) -> Self {
+        let file = world.server.data_dir.path().join("sealroom.db");
         let mut process = Command::new("python3")
             .args(["-c", SHELL])
             .arg(file)
@@ -44,7 +44,7 @@ impl Sqlite {
     }
 
     /// Executes a statement; gives the first column of its first row, or `ok`.
-    pub(super) fn execute(&mut self, statement: &str) -> String {
+    pub(crate) fn execute(&mut self, statement: &str) -> String {
         writeln!(self.statements, "{statement}").unwrap();
         let mut answer = String::new();
         self.answers.read_line(&mut answer).unwrap();
@@ -60,31 +60,48 @@ impl Drop for Sqlite {
     }
 }
 
-/// A database in which nothing can be written, as long as this is held.
-pub(super) enum Hold {
+/// Somebody who can hold a database so that nothing can be written in it.
+pub(crate) enum Hold {
     Sqlite(Sqlite),
     Postgres(Client),
 }
 
 impl Hold {
-    pub(super) async fn begin(target: &Target) -> Self {
-        let Some(database) = target.world.server.database() else {
-            let mut other = Sqlite::open(target);
-            other.execute("BEGIN IMMEDIATE");
-            return Self::Sqlite(other);
-        };
-        let other = database.client().await;
-        other
-            .batch_execute("BEGIN; LOCK TABLE groups, entries IN ACCESS EXCLUSIVE MODE")
-            .await
-            .unwrap();
-        Self::Postgres(other)
+    /// Nothing is held yet.
+    pub(crate) async fn open(world: &World) -> Self {
+        match world.server.database() {
+            Some(database) => Self::Postgres(database.client().await),
+            None => Self::Sqlite(Sqlite::open(world)),
+        }
     }
 
-    pub(super) async fn end(self) {
+    /// Opened and held.
+    pub(crate) async fn begin(world: &World) -> Self {
+        let mut hold = Self::open(world).await;
+        hold.take().await;
+        hold
+    }
+
+    /// From now on nothing is written, and on PostgreSQL nothing of groups and entries read.
+    pub(crate) async fn take(&mut self) {
         match self {
-            Self::Sqlite(mut other) => drop(other.execute("ROLLBACK")),
+            Self::Sqlite(other) => drop(other.execute("BEGIN IMMEDIATE")),
+            Self::Postgres(other) => {
+                let lock = "BEGIN; LOCK TABLE groups, entries IN ACCESS EXCLUSIVE MODE";
+                other.batch_execute(lock).await.unwrap();
+            }
+        }
+    }
+
+    /// What waited goes on.
+    pub(crate) async fn release(&mut self) {
+        match self {
+            Self::Sqlite(other) => drop(other.execute("ROLLBACK")),
             Self::Postgres(other) => other.batch_execute("ROLLBACK").await.unwrap(),
         }
+    }
+
+    pub(crate) async fn end(mut self) {
+        self.release().await;
     }
 }
