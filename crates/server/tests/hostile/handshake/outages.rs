@@ -12,10 +12,10 @@ use tokio::{task::JoinSet, time::sleep};
 use super::{
     USER, answered, heard, is_sound,
     issuer::{Behaviour, Issuer, answer},
-    signer,
+    signer, store,
 };
 use crate::{
-    common::TestServer,
+    common::{Store, TestServer},
     signer::{Signer, claims},
     target::{MALLORY, Target},
     world::verdict,
@@ -46,12 +46,19 @@ async fn nobody_knows(server: SocketAddr, token: &str, why: &str) {
 }
 
 pub(super) async fn hs_24_an_issuer_that_does_not_answer(target: &mut Target) {
-    let signer_of_issuer = || Signer::eddsa();
+    match store(target) {
+        // The store has no part in it, and these are many servers.
+        Store::Sqlite => the_issuer_is_away().await,
+        Store::Postgres => the_users_are_away(target).await,
+    }
+}
+
+async fn the_issuer_is_away() {
     let long = format!("{{\"keys\":[],\"x\":\"{}\"}}", "x".repeat(4 << 20));
     let symmetric = json!({"keys": [{"kty": "oct", "k": "AAAA", "kid": "k", "alg": "HS256"}]}).to_string();
     let cut = answer(
         "200 OK",
-        &json!({"keys": [signer_of_issuer().listed("k")]}).to_string(),
+        &json!({"keys": [Signer::eddsa().listed("k")]}).to_string(),
     );
     let behaviours = [
         ("it takes the request and is silent", Behaviour::Hang),
@@ -80,7 +87,6 @@ pub(super) async fn hs_24_an_issuer_that_does_not_answer(target: &mut Target) {
     let mut servers = JoinSet::new();
     for (why, behaviour) in behaviours {
         let issuer = Issuer::start(behaviour).await;
-        // The store has no part in it.
         let server = TestServer::start_with(&[("SEALROOM_JWKS_URL", &issuer.url())]);
         servers.spawn(async move {
             let key = Signer::eddsa();
@@ -118,14 +124,11 @@ pub(super) async fn hs_24_an_issuer_that_does_not_answer(target: &mut Target) {
     let token = Signer::eddsa().token(&claims(USER));
     nobody_knows(server.addr, &token, "nobody listens").await;
     is_sound(&server);
-    the_users_are_away(target).await;
 }
 
 /// The store does not say whether a token was taken back, for as long as somebody else holds its table.
 async fn the_users_are_away(target: &Target) {
-    let Some(database) = target.world.server.database() else {
-        return;
-    };
+    let database = target.world.server.database().unwrap();
     let good = signer(target).token(&claims(MALLORY));
     let other = database.client().await;
     other

@@ -12,10 +12,11 @@ use sealroom_testkit::client::{
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
-use super::{answered, signer};
+use super::{answered, is_sound, signer};
 use crate::{
+    common::TestServer,
     peer::{Came, Frame, Peer},
-    signer::claims,
+    signer::{Signer, claims},
     target::{GROUP, MALLORY, Target, eventually},
 };
 
@@ -170,6 +171,7 @@ pub(super) async fn hs_23_one_session_tries_again_and_again(target: &mut Target)
     a_second_connect_changes_nothing(target).await;
     whoever_corrects_itself_stays(target).await;
     coming_and_going_leaves_nothing(target).await;
+    coming_and_going_counts_for_its_address().await;
 }
 
 async fn bad_tokens_end_a_websocket(target: &Target) {
@@ -326,4 +328,35 @@ async fn coming_and_going_leaves_nothing(target: &Target) {
         target.descriptors() <= before.0 && target.connections() <= before.1
     })
     .await;
+}
+
+/// What would be too many sessions is too many times in one session as well.
+async fn coming_and_going_counts_for_its_address() {
+    let server = TestServer::start_with(&[("SEALROOM_LIMIT_HANDSHAKES_PER_ADDRESS", "1:5")]);
+    let token = Signer::Hs256(server.secret.clone()).token(&claims(MALLORY));
+    let mut peer = Peer::websocket(server.addr).await;
+    let mut accepted = 0;
+    let ended = async {
+        // One that comes before the last one has left is ignored, and counts for nothing.
+        loop {
+            peer.say(&connect(&token)).await;
+            match timeout(Duration::from_millis(20), peer.packet_or_end()).await {
+                Ok(Some(answer)) => {
+                    assert!(answer.starts_with("40{"), "{answer}");
+                    accepted += 1;
+                    peer.say("41").await;
+                }
+                Ok(None) => break,
+                Err(_nothing_came) => {}
+            }
+        }
+    };
+    timeout(Duration::from_secs(5), ended).await.expect("it goes on");
+    // The session itself and its further CONNECTs, and one that the time until then gave back.
+    assert!((3..=6).contains(&accepted), "{accepted} times");
+    let opened = http::request(server.addr, "GET", POLLING, None, None)
+        .await
+        .unwrap();
+    assert_eq!(opened.status, 429);
+    is_sound(&server);
 }
