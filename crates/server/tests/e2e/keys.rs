@@ -327,27 +327,3 @@ async fn connected(addr: SocketAddr, token: &str) -> Client {
         sleep(Duration::from_millis(20)).await;
     }
 }
-
-on_each_store!(without_the_keys_of_the_issuer_clients_come_again_later);
-async fn without_the_keys_of_the_issuer_clients_come_again_later(store: Store) {
-    // Nothing listens there any more.
-    let nobody = TcpListener::bind("127.0.0.1:0")
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let url = format!("http://{nobody}/jwks.json");
-    let server = TestServer::start_on(store, &[("SEALROOM_JWKS_URL", &url)]).await;
-    let token = Signer::eddsa().token_with(&json!({"alg": "EdDSA", "kid": "k"}), &claims(5));
-    // No CONNECT_ERROR, after which they would stay away.
-    let error = Client::connect(server.addr, &token).await.unwrap_err();
-    assert!(!error.refused, "{error}");
-    let me = http::request(server.addr, "GET", "/api/v1/me", Some(&token), None)
-        .await
-        .unwrap();
-    assert_eq!(verdict(&me), (503, "unavailable".into()));
-    assert!(me.header("Retry-After").is_some(), "{me:?}");
-    // What the secret beside it opens stays open.
-    let secret = Signer::Hs256(server.secret.clone());
-    assert_eq!(heard(server.addr, &secret.token(&claims(5))).await, "");
-}
