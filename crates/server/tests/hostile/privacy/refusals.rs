@@ -66,7 +66,7 @@ const EXTRAS: [&str; 7] = [
 ];
 
 /// The only plain texts: what is in front of Socket.IO says these, and Engine.IO the others.
-const PLAIN: [(u16, &[&str]); 5] = [
+const PLAIN: [(u16, &[&str]); 6] = [
     (
         400,
         &[
@@ -76,11 +76,14 @@ const PLAIN: [(u16, &[&str]); 5] = [
             r#"{"code":"3","message":"Bad request"}"#,
             r#"{"code":"5","message":"Unsupported protocol version"}"#,
             "The session was upgraded already",
+            "Not a WebSocket handshake",
+            // What is no HTTP, and what the server itself refuses of it.
             "",
         ],
     ),
     (403, &["Origin not allowed"]),
     (413, &[""]),
+    (426, &["Another WebSocket version"]),
     (429, &["Too many requests"]),
     (503, &["The server is shutting down"]),
 ];
