@@ -252,6 +252,18 @@ impl Peer {
         }
     }
 
+    /// The same; `None` at the end of the connection.
+    pub(crate) async fn packet_or_end(&mut self) -> Option<String> {
+        loop {
+            match self.next().await {
+                Came::Text(text) if text == "2" => {}
+                Came::Text(text) => return Some(text),
+                Came::Close(_) | Came::Gone => return None,
+                other @ Came::Other(..) => panic!("no packet: {other:?}"),
+            }
+        }
+    }
+
     /// Reads to the end of the connection, and gives how long it took and what its close frame said.
     pub(crate) async fn closed(&mut self, within: Duration) -> (Duration, Option<u16>) {
         let begin = Instant::now();
