@@ -7,6 +7,7 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use sealroom_realtime::{Connection, ConnectionRef, Realtime, RealtimeOptions, RealtimeService};
 use serde_json::Value;
+use tokio::sync::Notify;
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
 use crate::{
@@ -42,6 +43,10 @@ struct Pipe;
 impl Connection for Pipe {
     fn bytes_written(&self) -> u64 {
         0
+    }
+
+    fn tell_written(&self, _told: Arc<Notify>) {
+        // A session that polls writes nothing to a connection of its own.
     }
 
     fn stalled_for(&self) -> Option<Duration> {
