@@ -1,6 +1,7 @@
 //! The stream of one connection, and the handle that outlives it.
 
 use std::{
+    fmt,
     io::{self, IoSlice},
     net::Shutdown,
     pin::Pin,
@@ -25,15 +26,22 @@ use tokio::{
 
 use super::connections::Permit;
 
+/// Bytes that are read beyond those that are written, while a write waits for the peer. WebSocket answers each ping, into
+/// a buffer that nothing else bounds; whoever takes no answers is not read any further. Two of the largest frames.
+const READ_AHEAD: usize = 256 * 1024;
+
 /// A TCP stream that notes since when a write waits for the peer.
 ///
 /// Reading goes through the read half, which knows from a short read that the next one would wait and saves that
 /// system call. Writing goes through the shared socket, because the [`Handle`] must reach it while a write waits.
-#[derive(Debug)]
 pub(super) struct TrackedStream {
     read: OwnedReadHalf,
     socket: Arc<Socket>,
     progress: Arc<Progress>,
+    /// What was read since a write began to wait, less what was written.
+    read_ahead: usize,
+    /// Waits until the peer takes something. A waiter of its own: polling for room would take that of the writer's task.
+    room: Option<Pin<Box<dyn Future<Output = io::Result<()>> + Send>>>,
     /// Dropped last: the connection counts until its descriptor is closed, whoever owns the stream by then.
     permit: Permit,
 }
@@ -102,6 +110,8 @@ impl Parts {
             read: self.read,
             socket: self.socket,
             progress,
+            read_ahead: 0,
+            room: None,
             permit,
         };
         (stream, handle)
@@ -167,6 +177,10 @@ impl Progress {
         }
     }
 
+    fn is_stalled(&self) -> bool {
+        self.stalled_since.load(Ordering::Relaxed) != 0
+    }
+
     fn age_ms(&self) -> u64 {
         u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
@@ -215,32 +229,76 @@ impl Connection for Handle {
     }
 }
 
+impl TrackedStream {
+    fn note(&mut self, written: &Poll<io::Result<usize>>) {
+        self.progress.note(written, &self.permit);
+        if let Poll::Ready(Ok(bytes)) = written {
+            self.read_ahead = self.read_ahead.saturating_sub(*bytes);
+        }
+    }
+
+    /// Waits where more was read than may be. Whoever goes on then writes first what waits, or finds the end.
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.progress.is_stalled() {
+            self.read_ahead = 0;
+        }
+        if self.read_ahead < READ_AHEAD {
+            return Poll::Ready(());
+        }
+        let socket = &self.socket;
+        let room = self.room.get_or_insert_with(|| {
+            let socket = socket.clone();
+            Box::pin(async move { socket.tcp().writable().await })
+        });
+        // What went wrong is told by the read that follows.
+        let _room_or_end = ready!(room.as_mut().poll(cx));
+        self.room = None;
+        Poll::Ready(())
+    }
+}
+
+impl fmt::Debug for TrackedStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TrackedStream")
+            .field("socket", &self.socket)
+            .field("progress", &self.progress)
+            .finish_non_exhaustive()
+    }
+}
+
 impl AsyncRead for TrackedStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.read).poll_read(cx, buf)
+        ready!(self.poll_room(cx));
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.read).poll_read(cx, buf);
+        if self.progress.is_stalled() {
+            let bytes = buf.filled().len().saturating_sub(before);
+            self.read_ahead = self.read_ahead.saturating_add(bytes);
+        }
+        read
     }
 }
 
 impl AsyncWrite for TrackedStream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = self.socket.poll_write_with(cx, |tcp| tcp.try_write(buf));
-        self.progress.note(&written, &self.permit);
+        self.note(&written);
         written
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = self
             .socket
             .poll_write_with(cx, |tcp| tcp.try_write_vectored(bufs));
-        self.progress.note(&written, &self.permit);
+        self.note(&written);
         written
     }
 
