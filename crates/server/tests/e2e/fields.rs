@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use crate::{common::Store, probe::EVENTS, world::World};
+use crate::{
+    common::Store,
+    world::{EVENTS, World},
+};
 
 on_each_store!(an_outsider_hears_the_same_as_for_a_group_that_does_not_exist);
 async fn an_outsider_hears_the_same_as_for_a_group_that_does_not_exist(store: Store) {

@@ -8,8 +8,7 @@ use tokio::time::sleep;
 
 use crate::{
     common::Store,
-    probe::EVENTS,
-    world::{World, ask, heard, mint, minter, succeed},
+    world::{EVENTS, World, ask, heard, mint, minter, succeed},
 };
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -1,20 +1,8 @@
-//! Whether the server still works, and the events that it must still answer.
+//! Whether the server still works.
 
 use serde_json::json;
 
 use crate::world::{World, succeed};
-
-/// The events of a group.
-pub(crate) const EVENTS: [&str; 8] = [
-    "join_group",
-    "leave_group",
-    "send_message",
-    "edit_message",
-    "delete_message",
-    "get_entries",
-    "mark_read",
-    "typing",
-];
 
 /// A new client joins, sends and receives.
 pub(crate) async fn works(world: &World, user_id: u64, group_id: u64) {

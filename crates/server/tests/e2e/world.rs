@@ -16,6 +16,18 @@ use crate::common::{Store, TestServer};
 /// A token lasts longer than every test.
 const HOUR: Duration = Duration::from_hours(1);
 
+/// The events of a group.
+pub(crate) const EVENTS: [&str; 8] = [
+    "join_group",
+    "leave_group",
+    "send_message",
+    "edit_message",
+    "delete_message",
+    "get_entries",
+    "mark_read",
+    "typing",
+];
+
 /// A running server, and what a host application does with it.
 pub(crate) struct World {
     pub(crate) server: TestServer,
@@ -80,7 +92,7 @@ impl World {
     }
 
     /// An admin call that must succeed.
-    async fn done(&self, method: &str, path: &str, body: Option<Value>) {
+    pub(crate) async fn done(&self, method: &str, path: &str, body: Option<Value>) {
         let answer = self.call(method, path, &self.admin, body).await;
         assert!(
             (200..300).contains(&answer.status),

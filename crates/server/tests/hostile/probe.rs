@@ -5,18 +5,6 @@ use serde_json::{Value, json};
 
 use crate::world::World;
 
-/// The events of a group.
-pub(crate) const EVENTS: [&str; 8] = [
-    "join_group",
-    "leave_group",
-    "send_message",
-    "edit_message",
-    "delete_message",
-    "get_entries",
-    "mark_read",
-    "typing",
-];
-
 /// A member's socket that has not joined, so that nothing comes but answers.
 pub(crate) struct Probe {
     pub(crate) client: Client,

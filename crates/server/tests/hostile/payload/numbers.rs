@@ -7,9 +7,9 @@ use serde_json::json;
 use super::{check, http, refusal, with};
 use crate::{
     peer::Frame,
-    probe::{EVENTS, Probe},
+    probe::Probe,
     target::{ALICE, GROUP, MALLORY, Target},
-    world::{ask, send, succeed},
+    world::{EVENTS, ask, send, succeed},
 };
 
 /// JSON that is no integer from 1 to 2^53 - 1.

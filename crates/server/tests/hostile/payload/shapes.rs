@@ -5,8 +5,9 @@ use serde_json::json;
 use super::{check, http, refusal, with};
 use crate::{
     peer::{BINARY, Frame, Peer},
-    probe::{EVENTS, Probe},
+    probe::Probe,
     target::{GROUP, MALLORY, Target},
+    world::EVENTS,
 };
 
 /// The requests that have a body, and the keys that they must have.

@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 use super::{check, http, refusal, with};
 use crate::{
     peer::{Frame, Peer, TEXT},
-    probe::{EVENTS, Probe},
+    probe::Probe,
     signer::Signer,
     target::{ALICE, GROUP, MALLORY, Target},
+    world::EVENTS,
     world::send,
 };
 

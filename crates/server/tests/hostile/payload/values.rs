@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use super::{check, http, refusal, with};
 use crate::{
     peer::{Frame, Peer},
-    probe::{EVENTS, Probe},
+    probe::Probe,
     target::{ALICE, GROUP, MALLORY, Target},
-    world::{ask, send, succeed},
+    world::{EVENTS, ask, send, succeed},
 };
 
 pub(super) async fn pl_4_nul_in_any_string(target: &mut Target) {

@@ -12,19 +12,8 @@ use super::{
 use crate::{
     peer::{BINARY, Came, Frame, Peer},
     target::GROUP,
+    world::EVENTS,
 };
-
-const EVENTS: [&str; 9] = [
-    "join_group",
-    "leave_group",
-    "send_message",
-    "edit_message",
-    "delete_message",
-    "get_entries",
-    "mark_read",
-    "typing",
-    "refresh_token",
-];
 
 const POLLING: &str = "/socket.io/?EIO=4&transport=polling";
 
@@ -240,7 +229,7 @@ pub(super) async fn bad(session: &mut Session, refusals: &mut Refusals) {
         payloads.push(json!([with(key, value)]));
     }
     let mut events = Vec::new();
-    for event in EVENTS.into_iter().chain([JUNK, "__proto__", ""]) {
+    for event in EVENTS.into_iter().chain(["refresh_token", JUNK, "__proto__", ""]) {
         for payload in &payloads {
             let mut arguments = vec![json!(event)];
             arguments.extend(payload.as_array().unwrap().iter().cloned());
