@@ -189,13 +189,6 @@ impl Target {
         Ok(())
     }
 
-    /// A socket that joined.
-    pub(crate) async fn joined(&self, user_id: u64, group_id: u64) -> anyhow::Result<Client> {
-        let client = Client::connect(self.addr, &self.token(user_id)?).await?;
-        join(&client, group_id).await?;
-        Ok(client)
-    }
-
     pub(crate) async fn usage(&self) -> anyhow::Result<Usage> {
         let pid = self.child.id().context("the server has ended")?;
         let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
