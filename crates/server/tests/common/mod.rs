@@ -155,7 +155,10 @@ impl TestServer {
         let deadline = Instant::now() + within;
         loop {
             match self.process.child.try_wait() {
-                Ok(Some(status)) => return status,
+                Ok(Some(status)) => {
+                    self.process.read_to_the_end();
+                    return status;
+                }
                 Ok(None) if Instant::now() < deadline => thread::sleep(Duration::from_millis(10)),
                 other => panic!("not gone in {within:?}: {other:?}; its log:\n{}", self.log()),
             }
@@ -165,6 +168,28 @@ impl TestServer {
     /// The process id, as in `/proc/PID`.
     pub(crate) fn pid(&self) -> u32 {
         self.process.child.id()
+    }
+
+    /// Waits for what is found in what it has logged since its last start: a line may come later than the answer to
+    /// the request that it is about.
+    pub(crate) fn wait_logged<T>(&self, what: &str, find: impl Fn(&str) -> Option<T>) -> T {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            let log = self.log();
+            if let Some(found) = find(&log) {
+                return found;
+            }
+            assert!(Instant::now() < deadline, "{what}: not in the log:\n{log}");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Where it tells its metrics, from its log.
+    pub(crate) fn metrics_address(&self) -> SocketAddr {
+        self.wait_logged("the address of the metrics", |log| {
+            let (_, rest) = log.split_once("metrics at http://")?;
+            rest.split_once('/')?.0.parse().ok()
+        })
     }
 
     /// What it has logged since its last start.
@@ -229,6 +254,8 @@ struct Process {
     log: Arc<Mutex<String>>,
     /// What it printed.
     said: Arc<Mutex<String>>,
+    /// Who reads its two pipes.
+    readers: Vec<thread::JoinHandle<()>>,
 }
 
 impl Process {
@@ -249,21 +276,22 @@ impl Process {
             child,
             log: Arc::clone(&log),
             said: Arc::clone(&said),
+            readers: Vec::new(),
         };
         // Both pipes are read to their end, or the server would block on a full one.
-        each_line(stderr, move |line| {
+        process.readers.extend(each_line(stderr, move |line| {
             let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
             log.push_str(&line);
             log.push('\n');
-        });
+        }));
         let (send, lines) = mpsc::channel();
-        each_line(stdout, move |line| {
+        process.readers.extend(each_line(stdout, move |line| {
             said.lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .push_str(&line);
             // Nobody listens any more after the first line.
             let _ = send.send(line);
-        });
+        }));
         let line = lines.recv_timeout(START_TIMEOUT);
         let addr = line
             .as_deref()
@@ -283,6 +311,15 @@ impl Process {
         // An error means that it is gone already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        self.read_to_the_end();
+    }
+
+    /// After its end: what it wrote last is in the log, too.
+    fn read_to_the_end(&mut self) {
+        for reader in self.readers.drain(..) {
+            // A reader that panicked has said so itself.
+            let _ = reader.join();
+        }
     }
 }
 
@@ -304,13 +341,16 @@ fn command(settings: &[(OsString, OsString)]) -> Command {
     command
 }
 
-fn each_line(pipe: Option<impl Read + Send + 'static>, mut take: impl FnMut(String) + Send + 'static) {
-    let Some(pipe) = pipe else { return };
-    thread::spawn(move || {
+fn each_line(
+    pipe: Option<impl Read + Send + 'static>,
+    mut take: impl FnMut(String) + Send + 'static,
+) -> Option<thread::JoinHandle<()>> {
+    let pipe = pipe?;
+    Some(thread::spawn(move || {
         for line in BufReader::new(pipe).lines().map_while(Result::ok) {
             take(line);
         }
-    });
+    }))
 }
 
 fn random_secret() -> String {

@@ -67,13 +67,15 @@ async fn a_broken_row_is_internal_and_can_be_found_in_the_log() {
         (&refused["code"], &refused["error"], &refused["retryable"]),
         (&json!("internal"), &json!("Internal error"), &json!(true))
     );
-    assert!(!id.is_empty() && world.server.log().contains(id), "{refused}");
+    assert!(!id.is_empty(), "{refused}");
+    world.server.wait_logged(id, |log| log.contains(id).then_some(()));
 
     let answer = world.user(1, "GET", "/groups/1/entries", None).await;
     assert_eq!(verdict(&answer), (500, "internal".into()));
     let problem = answer.json();
     let id = problem["request_id"].as_str().unwrap_or_default();
-    assert!(!id.is_empty() && world.server.log().contains(id), "{problem}");
+    assert!(!id.is_empty(), "{problem}");
+    world.server.wait_logged(id, |log| log.contains(id).then_some(()));
     for internal in ["sender_name", "entries", "SELECT"] {
         assert!(
             !problem["detail"].as_str().unwrap().contains(internal),

@@ -234,14 +234,10 @@ async fn stalls(store: Store, settings: &[(&str, &str)]) {
         send(&sender, 1, &content).await;
     }
     // The server gives its place back when it closes it, which it does although the client does not notice.
-    let begin = Instant::now();
-    while world.server.log().matches("closing a transport").count() == 0 {
-        assert!(
-            begin.elapsed() < Duration::from_secs(8),
-            "{settings:?}: it is still open"
-        );
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let name = format!("{settings:?}");
+    world
+        .server
+        .wait_logged(&name, |log| log.contains("closing a transport").then_some(()));
     stuck.resume_reading();
     stuck.wait_closed().await.unwrap();
     let got = stuck.received();

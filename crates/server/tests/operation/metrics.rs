@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use crate::{
     common::{Store, TestServer},
     document::{read, table},
-    scrape::{Scrape, metrics_address},
+    scrape::Scrape,
     world::{World, succeed},
 };
 
@@ -25,7 +25,7 @@ on_each_store!(
 );
 async fn metrics_are_those_of_the_documentation_and_right(store: Store) {
     let server = TestServer::start_on(store, &[("SEALROOM_METRICS_LISTEN", "127.0.0.1:0")]).await;
-    let metrics = metrics_address(&server);
+    let metrics = server.metrics_address();
     let before = Scrape::of(metrics).await;
     let world = World::of(server);
     let _connected = play(&world).await;
@@ -164,7 +164,7 @@ fn check_counts(before: &Scrape, after: &Scrape) {
 #[tokio::test]
 async fn what_is_open_is_told() {
     let server = TestServer::start_with(&[("SEALROOM_METRICS_LISTEN", "127.0.0.1:0")]);
-    let metrics = metrics_address(&server);
+    let metrics = server.metrics_address();
     let world = World::of(server);
     world.group(GROUP, [ALICE]).await;
     let sockets = [world.joined(ALICE, GROUP).await, world.socket(ALICE).await];
@@ -253,7 +253,7 @@ async fn a_slow_reader_is_counted_by_its_cause() {
         ("SEALROOM_LIMIT_OUTBOUND_BYTES", "200000"),
     ];
     let server = TestServer::start_with(&settings);
-    let metrics = metrics_address(&server);
+    let metrics = server.metrics_address();
     let world = World::of(server);
     world.group(GROUP, [ALICE, BOB]).await;
     let (alice, bob) = (world.joined(ALICE, GROUP).await, world.joined(BOB, GROUP).await);
@@ -274,7 +274,7 @@ async fn a_slow_reader_is_counted_by_its_cause() {
 #[tokio::test]
 async fn the_page_is_the_only_thing_there() {
     let server = TestServer::start_with(&[("SEALROOM_METRICS_LISTEN", "127.0.0.1:0")]);
-    let metrics = metrics_address(&server);
+    let metrics = server.metrics_address();
     for (method, path, status) in [
         ("GET", "/metrics", 200),
         ("POST", "/metrics", 405),
@@ -303,7 +303,7 @@ fn metrics_can_be_off() {
 #[tokio::test]
 async fn the_dashboard_shows_metrics_that_exist() {
     let server = TestServer::start_with(&[("SEALROOM_METRICS_LISTEN", "127.0.0.1:0")]);
-    let metrics = metrics_address(&server);
+    let metrics = server.metrics_address();
     let world = World::of(server);
     let _connected = play(&world).await;
     let scrape = Scrape::of(metrics).await;

@@ -3,28 +3,9 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
-    time::{Duration, Instant},
 };
 
 use sealroom_testkit::client::http;
-
-use crate::common::TestServer;
-
-/// Where a server tells its metrics, from its log: it says so before it says that it listens.
-pub(crate) fn metrics_address(server: &TestServer) -> SocketAddr {
-    let begin = Instant::now();
-    loop {
-        let log = server.log();
-        if let Some((_, rest)) = log.split_once("metrics at http://") {
-            return rest.split('/').next().unwrap().parse().unwrap();
-        }
-        assert!(
-            begin.elapsed() < Duration::from_secs(10),
-            "no metrics; the log:\n{log}"
-        );
-        std::thread::yield_now();
-    }
-}
 
 /// The labels of a series, without that of its bucket.
 type Labels<'a> = Vec<(&'a str, &'a str)>;

@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 use super::{
     accounts::Accounts,
     canary::{self, CANARY, JUNK, KEPT, NAME, PASSWORD, REFUSED, TOKEN},
-    metrics_address,
     refusals::Refusals,
     routes,
     sockets::{self, Session},
@@ -169,7 +168,7 @@ fn limit_files(server: &TestServer, bytes: &str) {
 
 /// Log, stdout and metrics of a server.
 async fn said(server: &TestServer) -> [(&'static str, String); 3] {
-    let metrics = http::request(metrics_address(server), "GET", "/metrics", None, None)
+    let metrics = http::request(server.metrics_address(), "GET", "/metrics", None, None)
         .await
         .unwrap();
     let metrics = metrics.text();

@@ -12,8 +12,6 @@ mod routes;
 mod sockets;
 mod timing;
 
-use std::net::SocketAddr;
-
 use encryption::tl_4_who_speaks_tls_wrong;
 use everywhere::{
     pv_1_marks_are_in_no_log, pv_2_refusals_say_constant_texts,
@@ -31,8 +29,6 @@ use proxies::{
     tl_1_nobody_is_believed, tl_2_the_last_address_that_is_no_proxy_counts, tl_6_upgrades_that_are_left,
 };
 use timing::pv_3_nobody_learns_from_the_time_who_is_there;
-
-use crate::common::TestServer;
 
 const LOUD: [(&str, &str); 3] = [
     ("SEALROOM_LOG", "trace"),
@@ -69,18 +65,5 @@ rows! {
                  registry::tests::session_ids_are_not_printed.",
         "TL-3": "There is no setting that requires TLS: the server speaks it where a certificate is set, or a proxy in \
                  front of it does; a header of the proxy decides nothing (TL-1).",
-    }
-}
-
-/// Where a server tells its metrics, from its log: it says so before it says that it listens.
-fn metrics_address(server: &TestServer) -> SocketAddr {
-    let begin = std::time::Instant::now();
-    loop {
-        let log = server.log();
-        if let Some((_, rest)) = log.split_once("metrics at http://") {
-            return rest.split('/').next().unwrap().parse().unwrap();
-        }
-        assert!(begin.elapsed().as_secs() < 10, "no metrics; the log:\n{log}");
-        std::thread::yield_now();
     }
 }

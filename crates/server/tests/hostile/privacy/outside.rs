@@ -5,7 +5,6 @@ use std::{fs, net::SocketAddr};
 use sealroom_testkit::client::http::{self, HttpResponse};
 use serde_json::json;
 
-use super::metrics_address;
 use crate::{
     target::{GROUP, MALLORY, Target},
     world::{send, succeed},
@@ -28,7 +27,7 @@ pub(super) async fn pv_5_metrics_and_probes_tell_nobody(target: &mut Target) {
         .user(READER, "GET", &format!("/groups/{ROOM}/messages"), None)
         .await;
     world.user(READER, "GET", "/groups/canary", None).await;
-    let metrics = metrics_address(&world.server);
+    let metrics = world.server.metrics_address();
     let page = get(metrics, "/metrics").await.text();
     assert!(page.contains("sealroom_deliveries_total"), "{page}");
     for path in ["/healthz", "/readyz", "/", "/docs", "/openapi.json"] {
