@@ -11,6 +11,7 @@
 )]
 
 mod attack;
+mod cpus;
 mod overload;
 mod peer;
 mod probe;
@@ -23,7 +24,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, ValueEnum};
 
-use crate::{target::Target, verdict::Verdict};
+use crate::{cpus::Processors, target::Target, verdict::Verdict};
 
 /// Besieges a server.
 #[derive(Debug, Parser)]
@@ -67,9 +68,8 @@ enum Store {
     Postgres,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    match run(&Options::parse()).await {
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
         Ok(verdict) if verdict.is_good() => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(error) => {
@@ -79,7 +79,13 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(options: &Options) -> anyhow::Result<Verdict> {
+fn run(options: &Options) -> anyhow::Result<Verdict> {
+    // Before there are more threads.
+    let processors = Processors::divide()?;
+    tokio::runtime::Runtime::new()?.block_on(besiege(options, &processors))
+}
+
+async fn besiege(options: &Options, processors: &Processors) -> anyhow::Result<Verdict> {
     let duration = Duration::from_secs(options.seconds);
     let settings: &[(&str, &str)] = match options.scenario {
         // What is measured is the server, not its limits.
@@ -87,7 +93,7 @@ async fn run(options: &Options) -> anyhow::Result<Verdict> {
         Scenario::Soak => &[("SEALROOM_LIMIT_SENDS_PER_USER", "500:500")],
         _ => &[],
     };
-    let mut target = Target::start(&options.server, options.store, settings).await?;
+    let mut target = Target::start(&options.server, options.store, settings, processors).await?;
     let mut verdict = Verdict::default();
     match options.scenario {
         Scenario::Readers => readers::play(&target, duration, &mut verdict).await?,

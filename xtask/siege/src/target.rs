@@ -23,7 +23,7 @@ use tokio::{
 };
 use xtask_postgres::{Cluster, ClusterOptions};
 
-use crate::Store;
+use crate::{Store, cpus::Processors};
 
 /// Longer than any run.
 const LIFETIME: Duration = Duration::from_hours(48);
@@ -72,12 +72,13 @@ impl Target {
         program: &Path,
         store: Store,
         settings: &[(&str, &str)],
+        processors: &Processors,
     ) -> anyhow::Result<Self> {
         let directory = TempDir::new()?;
         let secret = Secret::generate().context("no randomness")?;
         let cluster = match store {
             Store::Sqlite => None,
-            Store::Postgres => Some(Cluster::start(&ClusterOptions::default())?),
+            Store::Postgres => Some(processors.for_all(|| Cluster::start(&ClusterOptions::default()))??),
         };
         let mut command = Command::new(program);
         for (name, _) in std::env::vars_os() {
@@ -90,7 +91,7 @@ impl Target {
         if let Some(cluster) = &cluster {
             command.env("SEALROOM_DATABASE_URL", cluster.url());
         }
-        let mut child = command
+        command
             .arg("serve")
             .env("SEALROOM_DATA_DIR", directory.path().join("data"))
             .env("SEALROOM_JWT_SECRET", secret.as_text())
@@ -100,8 +101,9 @@ impl Target {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(fs::File::create(directory.path().join("log"))?)
-            .kill_on_drop(true)
-            .spawn()
+            .kill_on_drop(true);
+        let mut child = processors
+            .for_server(|| command.spawn())?
             .with_context(|| format!("cannot start {}", program.display()))?;
         let stdout = child.stdout.take().context("a pipe was asked for")?;
         let mut line = String::new();

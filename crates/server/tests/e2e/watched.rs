@@ -59,7 +59,13 @@ impl Watched {
         Self::connect_through(narrow, world, user_id, group_id).await
     }
 
-    async fn connect_through(builder: ClientBuilder, world: &World, user_id: u64, group_id: u64) -> Self {
+    /// As this client is set.
+    pub(crate) async fn connect_through(
+        builder: ClientBuilder,
+        world: &World,
+        user_id: u64,
+        group_id: u64,
+    ) -> Self {
         let view = Arc::new(Mutex::new(View {
             user_id,
             ..View::default()

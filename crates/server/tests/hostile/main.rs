@@ -34,6 +34,9 @@ mod world;
 #[path = "../e2e/signer.rs"]
 mod signer;
 
+#[path = "../e2e/hold.rs"]
+#[expect(dead_code, reason = "other tests use more of it")]
+mod hold;
 #[path = "../e2e/random.rs"]
 #[expect(dead_code, reason = "other tests use more of it")]
 mod random;
@@ -43,7 +46,6 @@ mod watched;
 
 #[macro_use]
 mod table;
-mod hold;
 mod peer;
 mod probe;
 mod target;

@@ -1,9 +1,13 @@
-//! A removed member receives nothing after its removal, whatever happens at the same time.
+//! A removed member receives nothing after its removal, whatever happens at the same time: also while it does not read,
+//! and while the store stops in the middle.
+
+mod stuck;
+mod tally;
 
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -12,8 +16,13 @@ use sealroom_testkit::client::PendingAck;
 use serde_json::Value;
 use tokio::{task::JoinSet, time::sleep};
 
+use self::{
+    stuck::{Stuck, write_large},
+    tally::Tally,
+};
 use crate::{
     common::Store,
+    hold::Hold,
     random::Random,
     watched::{Watched, changes_of},
     world::{World, log_over_socket, number},
@@ -22,54 +31,60 @@ use crate::{
 const RACES: usize = 10_000;
 const GROUPS: u64 = 40;
 
-/// What the races came to, over all groups: where nothing races, nothing is proved.
-#[derive(Debug, Default)]
-struct Tally {
-    removals: AtomicUsize,
-    joins_in_time: AtomicUsize,
-    joins_too_late: AtomicUsize,
-    sends_in_time: AtomicUsize,
-    sends_too_late: AtomicUsize,
-    pages_in_time: AtomicUsize,
-    pages_too_late: AtomicUsize,
-    joins_with_adding_in_time: AtomicUsize,
-    joins_with_adding_too_early: AtomicUsize,
-    removals_undone: AtomicUsize,
-    removals_that_stand: AtomicUsize,
-}
+/// How long nothing can be stored, again and again: far shorter than a request waits for the store.
+const PAUSE: Duration = Duration::from_millis(100);
+/// A pause begins after this and up to as much more.
+const PAUSE_AFTER: Duration = Duration::from_millis(500);
+/// Rounds for which a socket does not read, less one. They must be over before a ping waits for 20 s.
+const STUCK_ROUNDS: usize = 10;
 
 on_each_store!(ten_thousand_races_of_a_removal_leak_nothing, worker_threads = 2);
 async fn ten_thousand_races_of_a_removal_leak_nothing(store: Store) {
-    let world = Arc::new(World::start_on(store).await);
+    let world = Arc::new(World::start_with(store, &[("SEALROOM_LIMIT_WRITE_STALL", "5m")]).await);
     let tally = Arc::new(Tally::default());
     let begin = Instant::now();
-    let mut groups = JoinSet::new();
-    for group_id in 1..=GROUPS {
-        groups.spawn(race_in(world.clone(), group_id, tally.clone()));
-    }
-    while let Some(group) = groups.join_next().await {
-        group.unwrap();
-    }
-    println!("{RACES} races in {:.1?}: {tally:?}", begin.elapsed());
-    let both_ways = [
-        &tally.joins_in_time,
-        &tally.joins_too_late,
-        &tally.sends_in_time,
-        &tally.sends_too_late,
-        &tally.pages_in_time,
-        &tally.pages_too_late,
-        &tally.joins_with_adding_in_time,
-        &tally.joins_with_adding_too_early,
-        &tally.removals_undone,
-        &tally.removals_that_stand,
-    ];
-    for outcome in both_ways {
-        assert!(outcome.load(Ordering::Relaxed) >= 20, "hardly a race: {tally:?}");
-    }
-    assert!(tally.removals.load(Ordering::Relaxed) >= RACES);
+    let are_over = AtomicBool::new(false);
+    let races = async {
+        let mut groups = JoinSet::new();
+        for group_id in 1..=GROUPS {
+            groups.spawn(race_in(world.clone(), group_id, tally.clone()));
+        }
+        while let Some(group) = groups.join_next().await {
+            group.unwrap();
+        }
+        are_over.store(true, Ordering::Relaxed);
+    };
+    let ((), stops) = tokio::join!(races, stop_the_store(&world, &are_over));
+    println!(
+        "{RACES} races and {stops} stops of the store in {:.1?}: {tally:?}",
+        begin.elapsed()
+    );
+    assert!(stops >= 5);
+    tally.check();
 }
 
-/// One group: a member that stays and sends, and a guest that is removed again and again, with two sockets.
+/// Again and again; says how often.
+async fn stop_the_store(world: &World, are_over: &AtomicBool) -> usize {
+    let mut hold = Hold::open(world).await;
+    let (mut random, mut stops) = (Random::new(), 0);
+    while !are_over.load(Ordering::Relaxed) {
+        sleep(PAUSE_AFTER + random.moment(PAUSE_AFTER)).await;
+        // One table at a time: whoever waits for a second one could lock each other out.
+        let table = match random.below(3) {
+            0 => "groups",
+            1 => "members",
+            _ => "entries",
+        };
+        hold.take_table(table).await;
+        sleep(PAUSE).await;
+        hold.release().await;
+        stops += 1;
+    }
+    stops
+}
+
+/// One group: a member that stays and sends, and a guest that is removed again and again, with two sockets
+/// that read and one that mostly does not.
 struct Races {
     world: Arc<World>,
     group_id: u64,
@@ -78,6 +93,7 @@ struct Races {
     staying: Watched,
     first: Watched,
     second: Watched,
+    stuck: Stuck,
     random: Random,
     tally: Arc<Tally>,
 }
@@ -89,6 +105,7 @@ async fn race_in(world: Arc<World>, group_id: u64, tally: Arc<Tally>) {
         staying: Watched::connect(&world, staying_id, group_id).await,
         first: Watched::connect(&world, guest_id, group_id).await,
         second: Watched::connect(&world, guest_id, group_id).await,
+        stuck: Stuck::connect(&world, guest_id, group_id).await,
         guest_token: world.token(guest_id),
         guest_id,
         group_id,
@@ -96,20 +113,29 @@ async fn race_in(world: Arc<World>, group_id: u64, tally: Arc<Tally>) {
         tally,
         world,
     };
+    write_large(&races.staying).await;
     succeeds(races.staying.join()).await;
     for round in 0..RACES / usize::try_from(GROUPS).unwrap() {
+        if round % STUCK_ROUNDS == 1 {
+            races.stuck.stop_reading().await;
+        }
         if round % 4 == 3 {
             races.remove_and_add_at_once().await;
         } else {
             races.remove_in_the_middle().await;
         }
+        if round.is_multiple_of(STUCK_ROUNDS) && !races.stuck.is_reading() {
+            races.read_again().await;
+        }
         races.add_in_the_middle().await;
     }
+    races.stuck.read_again().await;
     // What each socket has received is held against the log.
     let log = log_over_socket(&races.staying.client, group_id).await;
     let changes = changes_of(&log, guest_id);
     races.first.check(&changes);
     races.second.check(&changes);
+    races.stuck.socket.check(&changes);
     races.staying.check(&changes_of(&log, staying_id));
     let removals = changes.iter().filter(|change| !change.is_member).count();
     races.tally.removals.fetch_add(removals, Ordering::Relaxed);
@@ -126,6 +152,7 @@ impl Races {
         let leaves_room = self.random.below(8) == 0;
         let [by_itself, reads] = [(); 2].map(|()| self.random.below(2) == 0);
         let before = self.staying.send();
+        self.stuck.joins();
         let removal = async {
             sleep(early).await;
             self.remove(by_itself).await;
@@ -147,6 +174,7 @@ impl Races {
         };
         let (behind, ((join, send), page, leaving, meanwhile)) = tokio::join!(removal, others);
         let after = self.staying.send();
+        self.stuck.joins();
 
         for request in behind {
             refused(request).await;
@@ -200,6 +228,7 @@ impl Races {
     /// A removal against its own undoing, which comes before it or after it.
     async fn remove_and_add_at_once(&mut self) {
         succeeds(self.first.join()).await;
+        self.stuck.joins();
         let [early, late, middle] = [self.moment(), self.moment(), self.moment()];
         let removing = async {
             sleep(early).await;
@@ -227,6 +256,16 @@ impl Races {
             &self.tally.removals_that_stand
         };
         outcome.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The stuck socket reads again, right after a removal: it has all of what it missed, and is out.
+    async fn read_again(&mut self) {
+        if self.stuck.is_stuck(&self.world) {
+            self.tally.with_stuck.fetch_add(STUCK_ROUNDS, Ordering::Relaxed);
+        }
+        self.stuck.read_again().await;
+        let removal = self.staying.last_change_of(self.guest_id).unwrap();
+        self.stuck.socket.check_outside(removal.seq);
     }
 
     /// Removes the guest over HTTP, or lets it leave the group for good.

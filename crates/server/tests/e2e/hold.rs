@@ -82,6 +82,17 @@ impl Hold {
         hold
     }
 
+    /// From now on nothing is written, or on PostgreSQL nothing of one table written or read.
+    pub(crate) async fn take_table(&mut self, table: &str) {
+        match self {
+            Self::Sqlite(_) => self.take().await,
+            Self::Postgres(other) => {
+                let lock = format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
+                other.batch_execute(&lock).await.unwrap();
+            }
+        }
+    }
+
     /// From now on nothing is written, and on PostgreSQL nothing of groups and entries read.
     pub(crate) async fn take(&mut self) {
         match self {

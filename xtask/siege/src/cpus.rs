@@ -1,0 +1,50 @@
+//! Which processors are whose: as if the server and its clients were two machines.
+
+use std::io;
+
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+/// The first processor is the server's, the others are its clients'. With one alone, all share it.
+pub(crate) struct Processors {
+    all: CpuSet,
+    server: CpuSet,
+    clients: CpuSet,
+}
+
+impl Processors {
+    /// Keeps this thread, and those that it starts, to the clients'.
+    pub(crate) fn divide() -> io::Result<Self> {
+        let all = sched_getaffinity(None)?;
+        let mut ours = (0..CpuSet::MAX_CPU).filter(|cpu| all.is_set(*cpu));
+        let (mut server, mut clients) = (CpuSet::new(), CpuSet::new());
+        if let Some(first) = ours.next() {
+            server.set(first);
+        }
+        for cpu in ours {
+            clients.set(cpu);
+        }
+        if clients.count() == 0 {
+            clients = server;
+        }
+        sched_setaffinity(None, &clients)?;
+        Ok(Self { all, server, clients })
+    }
+
+    /// Starts a process on the server's.
+    pub(crate) fn for_server<T>(&self, start: impl FnOnce() -> T) -> io::Result<T> {
+        self.on(&self.server, start)
+    }
+
+    /// Starts a process on all of them.
+    pub(crate) fn for_all<T>(&self, start: impl FnOnce() -> T) -> io::Result<T> {
+        self.on(&self.all, start)
+    }
+
+    fn on<T>(&self, cpus: &CpuSet, start: impl FnOnce() -> T) -> io::Result<T> {
+        // What is started has what its parent's thread has at that moment.
+        sched_setaffinity(None, cpus)?;
+        let started = start();
+        sched_setaffinity(None, &self.clients)?;
+        Ok(started)
+    }
+}
