@@ -2,6 +2,7 @@
 
 use std::{
     net::SocketAddr,
+    process::Command,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -10,7 +11,8 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::setpriority_process;
+use anyhow::{Context as _, ensure};
+use rustix::thread::gettid;
 use tokio::{io::AsyncReadExt as _, task::JoinSet, time::sleep};
 
 use crate::{
@@ -25,6 +27,8 @@ const GROUP: u64 = 1;
 /// Each of slow and of idle connections; an address may have 500.
 const CONNECTIONS: usize = 2_000;
 const PER_ADDRESS: usize = 400;
+/// They come one after the other in the time in which the server sends them away again: attackers do not march in step.
+const SPREAD: Duration = Duration::from_secs(10);
 
 /// Attackers of one run.
 #[derive(Default)]
@@ -48,7 +52,7 @@ pub(crate) async fn connections(
         let (addr, attack) = (target.addr, attack.clone());
         move || attackers(addr, &attack)
     });
-    sleep(Duration::from_secs(2)).await;
+    sleep(SPREAD + Duration::from_secs(2)).await;
     let (times, most) = tokio::join!(probe.feel(duration), watch(target, duration));
     let (times, most) = (times?, most?);
     attack.is_over.store(true, Ordering::Relaxed);
@@ -81,10 +85,17 @@ pub(crate) async fn connections(
     Ok(())
 }
 
-/// All of them, in a thread that comes last: they share a processor with the client that is measured, which in real
-/// life has its own.
+/// All of them, in a thread that runs whenever no other one wants to: they share a processor with the client that is
+/// measured, which in real life has its own.
 fn attackers(server: SocketAddr, attack: &Arc<Attack>) -> anyhow::Result<()> {
-    setpriority_process(None, 19)?;
+    let thread = gettid().as_raw_nonzero().to_string();
+    let idle = Command::new("chrt")
+        .args(["--idle", "--pid", "0", &thread])
+        .status();
+    ensure!(
+        idle.context("this needs chrt, of Debian's util-linux")?.success(),
+        "the attackers have no class of their own"
+    );
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -92,10 +103,19 @@ fn attackers(server: SocketAddr, attack: &Arc<Attack>) -> anyhow::Result<()> {
         let mut tasks = JoinSet::new();
         for number in 0..2 * CONNECTIONS {
             let from = 10 + u8::try_from(number / PER_ADDRESS)?;
-            tasks.spawn(hold_on(server, from, number % 2 == 0, attack.clone()));
+            let attack = attack.clone();
+            tasks.spawn(async move {
+                sleep(SPREAD * u32::try_from(number)? / u32::try_from(2 * CONNECTIONS)?).await;
+                hold_on(server, from, number % 2 == 0, attack).await;
+                anyhow::Ok(())
+            });
         }
         for number in 0..4 {
-            tasks.spawn(flood(server, 100 + number, attack.clone()));
+            let attack = attack.clone();
+            tasks.spawn(async move {
+                flood(server, 100 + number, attack).await;
+                Ok(())
+            });
         }
         while !attack.is_over.load(Ordering::Relaxed) {
             sleep(Duration::from_millis(50)).await;

@@ -140,7 +140,7 @@ fn judge(verdict: &mut Verdict, measured: &Measured, slow: &Slow) {
 pub(crate) async fn watch(target: &Target, duration: Duration) -> anyhow::Result<u64> {
     let (begin, mut most) = (Instant::now(), 0);
     while begin.elapsed() < duration {
-        most = most.max(target.usage().await?.memory);
+        most = most.max(target.memory()?);
         sleep(Duration::from_millis(250)).await;
     }
     Ok(most)

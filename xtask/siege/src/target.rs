@@ -191,7 +191,8 @@ impl Target {
         Ok(())
     }
 
-    pub(crate) async fn usage(&self) -> anyhow::Result<Usage> {
+    /// Resident memory without the pages of files, in bytes.
+    pub(crate) fn memory(&self) -> anyhow::Result<u64> {
         let pid = self.child.id().context("the server has ended")?;
         let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
         let memory = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
@@ -200,6 +201,10 @@ impl Target {
             .trim()
             .trim_end_matches(" kB")
             .parse()?;
+        Ok(memory * 1024)
+    }
+
+    pub(crate) async fn usage(&self) -> anyhow::Result<Usage> {
         let page = http::request(self.metrics, "GET", "/metrics", None, None)
             .await?
             .text();
@@ -214,7 +219,7 @@ impl Target {
             Ok(format!("{sum:.0}").parse()?)
         };
         Ok(Usage {
-            memory: memory * 1024,
+            memory: self.memory()?,
             descriptors: level("process_open_fds")?,
             tasks: level("sealroom_tasks")?,
             connections: level("sealroom_connections")?,

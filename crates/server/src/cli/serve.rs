@@ -86,11 +86,17 @@ pub(super) fn serve(settings: Settings) -> Result<(), Failure> {
     descriptors::raise(settings.limit_connections);
     descriptors::forbid_core_dumps();
     let runtime = runtime()?;
-    let (result, stopping) = runtime.block_on(async {
+    // A task of the runtime like its connections, not this thread's own: the accept loop would wake another thread for each
+    // of them, and compete with them for a processor.
+    let serving = runtime.spawn(async {
         let mut stopping = None;
         let result = Box::pin(serve_until_stopped(settings, &mut stopping)).await;
         (result, stopping)
     });
+    let (result, stopping) = match runtime.block_on(serving) {
+        Ok(ended) => ended,
+        Err(panicked) => (Err(anyhow!(panicked).into()), None),
+    };
     runtime.shutdown_timeout(LAST_WORK);
     let gone_for = stopping.map_or(Duration::ZERO, |signal: Instant| signal.elapsed());
     traces.end(LAST_TRACES.min(GONE_WITHIN.saturating_sub(gone_for)));

@@ -19,6 +19,7 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
+    task::yield_now,
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -143,6 +144,8 @@ pub async fn serve_connections(
             Ok((stream, peer)) => {
                 failing = false;
                 acceptor.start(stream, peer);
+                // The others' turn: without it, a flood of connections has this task accept more than a hundred in one.
+                yield_now().await;
             }
             Err(error) if concerns_one_peer(&error) => {}
             Err(error) => {

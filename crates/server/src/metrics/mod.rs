@@ -12,11 +12,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{Router, extract::State, http::header::CONTENT_TYPE, response::IntoResponse, routing::get};
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::IntoResponse,
+    routing::get,
+};
 use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use rustix::fs::statvfs;
-use tokio::{net::TcpListener, runtime::Handle, time::sleep};
+use tokio::{net::TcpListener, runtime::Handle, task::spawn_blocking, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::listen::{ListenOptions, serve_connections};
@@ -103,9 +109,13 @@ impl Recorder {
     }
 }
 
-async fn page(State((recorder, observe)): State<(Recorder, Observe)>) -> impl IntoResponse {
-    let page = recorder.render(&observe);
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page)
+async fn page(
+    State((recorder, observe)): State<(Recorder, Observe)>,
+) -> Result<impl IntoResponse, StatusCode> {
+    // The system counts descriptors one by one: milliseconds with thousands of them, in which others are to be served.
+    let page = spawn_blocking(move || recorder.render(&observe)).await;
+    let page = page.map_err(|_panic| StatusCode::INTERNAL_SERVER_ERROR)?;
+    Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page))
 }
 
 /// What the accept loop of the clients knows.
