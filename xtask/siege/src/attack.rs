@@ -44,7 +44,7 @@ pub(crate) async fn connections(
 ) -> anyhow::Result<()> {
     let probe = Probe::start(target, GROUP, [1, 2]).await?;
     probe.feel(Duration::from_secs(5)).await?;
-    let clean = probe.feel(Duration::from_secs(15)).await?;
+    let clean = probe.feel(Duration::from_secs(30)).await?;
     target.warm(GROUP).await?;
     let before = target.usage().await?;
     let attack = Arc::new(Attack::default());
@@ -59,7 +59,7 @@ pub(crate) async fn connections(
     let ended = tokio::task::spawn_blocking(|| attackers.join()).await?;
     ended.map_err(|_panic| anyhow::anyhow!("the attackers panicked"))??;
     let (is_back, after) = target.back_to(before, Duration::from_secs(30)).await?;
-    let again = probe.feel(Duration::from_secs(10)).await?;
+    let again = probe.feel(Duration::from_secs(15)).await?;
 
     verdict.tell(format!("clean run:     {clean}"));
     verdict.tell(format!("under attack:  {times}"));

@@ -1,10 +1,10 @@
-//! Which processors are whose: as if the server and its clients were two machines.
+//! Which processors are whose.
 
 use std::io;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// The first processor is the server's, the others are its clients'. With one alone, all share it.
+/// Those of the server, and those of its clients.
 pub(crate) struct Processors {
     all: CpuSet,
     server: CpuSet,
@@ -12,7 +12,18 @@ pub(crate) struct Processors {
 }
 
 impl Processors {
-    /// Keeps this thread, and those that it starts, to the clients'.
+    /// Everybody has all of them.
+    pub(crate) fn shared() -> io::Result<Self> {
+        let all = sched_getaffinity(None)?;
+        Ok(Self {
+            all,
+            server: all,
+            clients: all,
+        })
+    }
+
+    /// The first one is the server's, the others are its clients', as if these were two machines; with one alone, all
+    /// share it. Keeps this thread, and those that it starts, to the clients'.
     pub(crate) fn divide() -> io::Result<Self> {
         let all = sched_getaffinity(None)?;
         let mut ours = (0..CpuSet::MAX_CPU).filter(|cpu| all.is_set(*cpu));

@@ -81,7 +81,11 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> anyhow::Result<Verdict> {
     // Before there are more threads.
-    let processors = Processors::divide()?;
+    let processors = match options.scenario {
+        // Who sends as much as it can must not take from who stores it.
+        Scenario::Overload => Processors::divide()?,
+        _ => Processors::shared()?,
+    };
     tokio::runtime::Runtime::new()?.block_on(besiege(options, &processors))
 }
 
