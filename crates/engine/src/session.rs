@@ -273,6 +273,10 @@ impl Session {
         allowed
     }
 
+    pub(crate) fn unacked(&self) -> usize {
+        self.unacked.load(Ordering::Acquire)
+    }
+
     pub(crate) fn end_send(&self) {
         if self.unacked.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.groups.lock().got.clear();

@@ -20,6 +20,13 @@ pub trait Connection: fmt::Debug + Send + Sync {
     /// Whether its descriptor is still open; once it is not, it never is again.
     fn is_open(&self) -> bool;
 
+    /// Reads nothing more of the peer for so long, or until [`Connection::resume_reading`]; what was read already still
+    /// comes. Its bytes wait in the kernel, and soon the peer itself waits.
+    fn hold_reading(&self, at_most: Duration);
+
+    /// Reads again, if it does not.
+    fn resume_reading(&self);
+
     /// Ends the connection at once, whatever state its writer is in. Harmless where it is gone.
     fn kill(&self);
 }

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -36,7 +36,15 @@ pub(crate) struct ClientSocket {
     pub(crate) jobs: Arc<Jobs>,
     pub(crate) tasks: TaskTracker,
     outbox: Arc<Outbox>,
+    /// It is not read until it has room for writes again.
+    is_held: AtomicBool,
 }
+
+/// How long a client is not read after a write was refused because too many wait for their answers, if they take that
+/// long.
+const HOLD_FULL: Duration = Duration::from_secs(1);
+/// The same where its user writes too often.
+const HOLD_OFTEN: Duration = Duration::from_millis(20);
 
 impl ClientSocket {
     pub(crate) fn new(
@@ -53,6 +61,7 @@ impl ClientSocket {
             session,
             jobs: Arc::default(),
             outbox: Outbox::new(name, socket, outbound, closer, tasks.clone()),
+            is_held: AtomicBool::new(false),
             tasks,
         }
     }
@@ -98,6 +107,30 @@ impl ClientSocket {
     pub(crate) fn acknowledge(&self, ack: AckSender, data: &impl Serialize) {
         if let Ok(raw) = to_raw_value(data) {
             let _ = self.outbox.send(Outgoing::Ack(ack, raw));
+        }
+    }
+
+    /// A write was answered, or is about to be. A client whose writes are refused because they are too many is not read
+    /// for a while: to refuse one costs nearly as much as to store it, and what waits on the client's side costs nothing.
+    pub(crate) fn answered_write<T>(&self, answer: &Result<T, Refusal>) {
+        let is_full = || !self.chat.has_room_for_writes(&self.session);
+        if let Err(refusal) = answer
+            && refusal.code == ErrorCode::RateLimited
+            && let Some(connection) = self.connection()
+        {
+            let is_full = is_full();
+            // Before the look at the room below, which another answer may make at the same time.
+            self.is_held.fetch_or(is_full, Ordering::SeqCst);
+            connection
+                .0
+                .hold_reading(if is_full { HOLD_FULL } else { HOLD_OFTEN });
+        }
+        if self.is_held.load(Ordering::SeqCst)
+            && !is_full()
+            && self.is_held.swap(false, Ordering::SeqCst)
+            && let Some(connection) = self.connection()
+        {
+            connection.0.resume_reading();
         }
     }
 

@@ -61,6 +61,10 @@ impl Connection for State {
         None
     }
 
+    fn hold_reading(&self, _at_most: Duration) {}
+
+    fn resume_reading(&self) {}
+
     fn is_open(&self) -> bool {
         !self.killed.load(Ordering::Relaxed)
     }

@@ -341,6 +341,41 @@ async fn a_reader_that_reads_is_never_long_stalled() {
 }
 
 #[tokio::test]
+async fn a_peer_that_is_held_is_not_read() {
+    let mut server = Loop::start(ListenOptions::default()).await;
+    let (mut stream, handle) = server.ask("/ok").await;
+    read_response(&mut stream).await;
+    let held = Duration::from_millis(300);
+    handle.0.hold_reading(held);
+    let begin = Instant::now();
+    send_request(&mut stream, "/ok").await;
+    read_response(&mut stream).await;
+    assert!(
+        begin.elapsed() >= held - Duration::from_millis(1),
+        "{:?}",
+        begin.elapsed()
+    );
+
+    // Resumed before its time is over; what is asked in portions is the same.
+    handle.0.hold_reading(PATIENCE);
+    let long = format!("/ok?{}", "x".repeat(20_000));
+    send_request(&mut stream, &long).await;
+    sleep(held).await;
+    handle.0.resume_reading();
+    assert!(read_response(&mut stream).await.starts_with("HTTP/1.1 200 "));
+    assert!(begin.elapsed() < PATIENCE / 2, "{:?}", begin.elapsed());
+    // Without a hold it does nothing.
+    handle.0.resume_reading();
+    send_request(&mut stream, "/ok").await;
+    read_response(&mut stream).await;
+    // Nobody waits for the end of a hold to be gone.
+    handle.0.hold_reading(PATIENCE);
+    handle.0.kill();
+    drop(stream);
+    server.serves().await;
+}
+
+#[tokio::test]
 async fn a_zero_window_reader_is_killed_at_once() {
     let mut server = Loop::start(ListenOptions::default()).await;
     let (_stream, handle) = server.ask("/endless").await;

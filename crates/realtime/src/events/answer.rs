@@ -61,6 +61,11 @@ impl Answer {
         }
     }
 
+    /// To be called with the result of a write before it is told: [`ClientSocket::answered_write`].
+    pub(crate) fn of_write<T>(&self, result: &Result<T, Refusal>) {
+        self.client.answered_write(result);
+    }
+
     pub(crate) fn accept(mut self, ack: &impl Serialize) {
         if let Some(To::Ack(sender)) = self.to.take() {
             self.client.acknowledge(sender, ack);

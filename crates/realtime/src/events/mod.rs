@@ -139,12 +139,15 @@ impl EventHandler {
     }
 
     fn send(&self, draft: MessageDraft, answer: Answer) {
-        let reply = Box::new(move |sent: Result<_, Refusal>| match sent {
-            Ok(sent) => match SendAck::new(&sent) {
-                Some(ack) => answer.accept(&ack),
-                None => answer.refuse(&ErrorCode::Internal.into()),
-            },
-            Err(refusal) => answer.refuse(&refusal),
+        let reply = Box::new(move |sent: Result<_, Refusal>| {
+            answer.of_write(&sent);
+            match sent {
+                Ok(sent) => match SendAck::new(&sent) {
+                    Some(ack) => answer.accept(&ack),
+                    None => answer.refuse(&ErrorCode::Internal.into()),
+                },
+                Err(refusal) => answer.refuse(&refusal),
+            }
         });
         self.client
             .chat
@@ -225,9 +228,12 @@ impl EventHandler {
 
 /// Answers with the entry that a request became.
 fn entry_reply(answer: Answer) -> Reply<Arc<Published>> {
-    Box::new(move |written| match written {
-        Ok(entry) => answer.accept(&EntryAck::new(&entry)),
-        Err(refusal) => answer.refuse(&refusal),
+    Box::new(move |written| {
+        answer.of_write(&written);
+        match written {
+            Ok(entry) => answer.accept(&EntryAck::new(&entry)),
+            Err(refusal) => answer.refuse(&refusal),
+        }
     })
 }
 

@@ -5,6 +5,7 @@
 //! ([`ConnectionRef`]), with which a peer that stopped reading is found and ended. It ends TLS where it is told to.
 
 mod connections;
+mod hold;
 mod socket;
 mod tls;
 

@@ -24,7 +24,10 @@ use tokio::{
     sync::Notify,
 };
 
-use super::connections::Permit;
+use super::{
+    connections::Permit,
+    hold::{Held, Hold},
+};
 
 /// Bytes that are read beyond those that are written, while a write waits for the peer. WebSocket answers each ping, into
 /// a buffer that nothing else bounds; whoever takes no answers is not read any further. Two of the largest frames.
@@ -42,6 +45,7 @@ pub(super) struct TrackedStream {
     read_ahead: usize,
     /// Waits until the peer takes something. A waiter of its own: polling for room would take that of the writer's task.
     room: Option<Pin<Box<dyn Future<Output = io::Result<()>> + Send>>>,
+    held: Held,
     /// Dropped last: the connection counts until its descriptor is closed, whoever owns the stream by then.
     permit: Permit,
 }
@@ -74,6 +78,7 @@ pub(super) struct Progress {
 pub(super) struct Handle {
     socket: Weak<Socket>,
     progress: Arc<Progress>,
+    hold: Arc<Hold>,
 }
 
 /// A connection that is not counted yet.
@@ -102,9 +107,11 @@ impl Parts {
             stalled_since: AtomicU64::new(0),
             told: OnceLock::new(),
         });
+        let hold = Arc::new(Hold::new());
         let handle = Handle {
             socket: self.socket(),
             progress: progress.clone(),
+            hold: hold.clone(),
         };
         let stream = TrackedStream {
             read: self.read,
@@ -112,6 +119,7 @@ impl Parts {
             progress,
             read_ahead: 0,
             room: None,
+            held: Held::new(hold),
             permit,
         };
         (stream, handle)
@@ -222,6 +230,14 @@ impl Connection for Handle {
         self.socket.strong_count() > 0
     }
 
+    fn hold_reading(&self, at_most: Duration) {
+        self.hold.begin(at_most);
+    }
+
+    fn resume_reading(&self) {
+        self.hold.end();
+    }
+
     fn kill(&self) {
         if let Some(socket) = self.socket.upgrade() {
             socket.kill();
@@ -273,8 +289,17 @@ impl AsyncRead for TrackedStream {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         ready!(self.poll_room(cx));
+        let portion = ready!(self.held.poll_portion(cx));
         let before = buf.filled().len();
-        let read = Pin::new(&mut self.read).poll_read(cx, buf);
+        let read = if portion < buf.remaining() {
+            let mut part = ReadBuf::new(buf.initialize_unfilled_to(portion));
+            let read = Pin::new(&mut self.read).poll_read(cx, &mut part);
+            let bytes = part.filled().len();
+            buf.advance(bytes);
+            read
+        } else {
+            Pin::new(&mut self.read).poll_read(cx, buf)
+        };
         if self.progress.is_stalled() {
             let bytes = buf.filled().len().saturating_sub(before);
             self.read_ahead = self.read_ahead.saturating_add(bytes);
