@@ -53,6 +53,10 @@ impl Connection for Pipe {
         None
     }
 
+    fn hold_reading(&self, _at_most: Duration) {}
+
+    fn resume_reading(&self) {}
+
     fn is_open(&self) -> bool {
         true
     }

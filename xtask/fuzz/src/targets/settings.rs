@@ -15,6 +15,9 @@ const SECRET: [&str; 3] = [
 /// Shorter texts may stand in a sentence about them by chance.
 const SHORTEST_SECRET: usize = 16;
 
+/// Good for tokens.
+const OTHER_SECRET: &str = "q7Hx2mW9vTz4Lk8RjP3nB6dY1sC5fGaE";
+
 type Variables = Vec<(String, OsString)>;
 
 /// `NAME=value` on each line, without the prefix `SEALROOM_`, which all have.
@@ -63,6 +66,9 @@ fn check_accepted(settings: &Settings, variables: &Variables) {
     assert_eq!(settings.validate(), Ok(()));
     let told = settings.describe();
     for (name, value) in secrets(variables) {
+        if is_said_anyway(name, value, variables) {
+            continue;
+        }
         assert!(!format!("{settings:?}").contains(value), "{name} was printed");
         assert!(
             !told.iter().any(|(_, text)| text.contains(value)),
@@ -78,6 +84,17 @@ fn check_accepted(settings: &Settings, variables: &Variables) {
         .cloned();
     let reread = read(again.chain(kept).collect()).expect("what is told can be read");
     assert_eq!(reread.describe(), told);
+}
+
+/// Whether the text is told with another secret in its place, as a part of a default for example.
+fn is_said_anyway(name: &str, value: &str, variables: &Variables) -> bool {
+    let mut others = variables.clone();
+    for (other, secret) in &mut others {
+        if other == name {
+            *secret = OTHER_SECRET.into();
+        }
+    }
+    read(others).is_ok_and(|settings| settings.describe().iter().any(|(_, text)| text.contains(value)))
 }
 
 fn check_refused(error: &SettingError, variables: &Variables) {
