@@ -273,7 +273,8 @@ impl Session {
         allowed
     }
 
-    pub(crate) fn unacked(&self) -> usize {
+    /// Its writes without an answer; [`sealroom_domain::Limits::unacked_sends`] bounds them.
+    pub fn unacked(&self) -> usize {
         self.unacked.load(Ordering::Acquire)
     }
 

@@ -36,7 +36,9 @@ pub(crate) struct ClientSocket {
     pub(crate) jobs: Arc<Jobs>,
     pub(crate) tasks: TaskTracker,
     outbox: Arc<Outbox>,
-    /// It is not read until it has room for writes again.
+    /// Once held, it is read on when only so many of its writes wait for their answers: half of those that may.
+    read_on_at: Option<usize>,
+    /// It is not read at the moment, because too many do.
     is_held: AtomicBool,
 }
 
@@ -57,6 +59,7 @@ impl ClientSocket {
     ) -> Self {
         let name = (NUMBERS.fetch_add(1, Ordering::Relaxed), session.user_id());
         Self {
+            read_on_at: chat.limits().unacked_sends.map(|most| most / 2),
             chat,
             session,
             jobs: Arc::default(),
@@ -113,7 +116,7 @@ impl ClientSocket {
     /// A write was answered, or is about to be. A client whose writes are refused because they are too many is not read
     /// for a while: to refuse one costs nearly as much as to store it, and what waits on the client's side costs nothing.
     pub(crate) fn answered_write<T>(&self, answer: &Result<T, Refusal>) {
-        let is_full = || !self.chat.has_room_for_writes(&self.session);
+        let is_full = || self.read_on_at.is_some_and(|few| self.session.unacked() > few);
         if let Err(refusal) = answer
             && refusal.code == ErrorCode::RateLimited
             && let Some(connection) = self.connection()

@@ -11,15 +11,14 @@ pub const PING: u8 = 9;
 /// See [`TEXT`].
 pub const PONG: u8 = 10;
 
-/// Appends a final frame. Its mask is zero: it changes nothing, which saves this side the work, not the other one.
-pub fn push(out: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
-    push_parts(out, opcode, &[payload]);
-}
+/// The bit beside the opcode of a message's last frame, or its only one.
+pub const FINAL: u8 = 0x80;
 
-/// The same of a payload in parts.
-pub fn push_parts(out: &mut Vec<u8>, opcode: u8, payload: &[&[u8]]) {
+/// Appends a frame with this first byte, [`FINAL`] and an opcode. Its mask is zero: it changes nothing, which saves this
+/// side the work, not the other one.
+pub fn push(out: &mut Vec<u8>, first: u8, payload: &[&[u8]]) {
     let length: usize = payload.iter().map(|part| part.len()).sum();
-    out.push(0x80 | opcode);
+    out.push(first);
     match u16::try_from(length) {
         Ok(length @ 0..126) => out.push(0x80 | u8::try_from(length).unwrap_or(0)),
         Ok(length) => {
@@ -61,7 +60,7 @@ pub fn first(bytes: &[u8]) -> Option<Frame> {
     };
     let payload = start..start.saturating_add(length);
     (payload.end <= bytes.len()).then_some(Frame {
-        is_final: head & 0x80 != 0,
+        is_final: head & FINAL != 0,
         opcode: head & 0x0f,
         payload,
     })
@@ -79,7 +78,7 @@ mod tests {
         fn a_frame_is_read_as_it_was_written(opcode in 0..16_u8, length in prop_oneof![0..300_usize, 65_000..66_000_usize]) {
             let payload: Vec<u8> = (0..length).map(|byte| u8::try_from(byte % 251).unwrap_or(0)).collect();
             let mut written = Vec::new();
-            push(&mut written, opcode, &payload);
+            push(&mut written, FINAL | opcode, &[&payload]);
             // A server's frame is the same without the bit and the mask.
             let mask = written.len() - length - 4;
             written.drain(mask..mask + 4);

@@ -6,12 +6,12 @@ use anyhow::{Context as _, bail, ensure};
 use bytes::{Buf as _, BytesMut};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpSocket, TcpStream},
+    net::TcpStream,
     time::{Instant, sleep_until, timeout},
 };
 
 use crate::{
-    frame::{self, CLOSE, PING, PONG, TEXT},
+    frame::{self, CLOSE, FINAL, PING, PONG, TEXT},
     packet::Packet,
 };
 
@@ -46,17 +46,17 @@ impl Outbox {
         let id = self.next_id;
         self.next_id += 1;
         let head = format!("42{id}[\"{name}\",");
-        frame::push_parts(
-            &mut self.bytes,
-            TEXT,
-            &[head.as_bytes(), argument.as_bytes(), b"]"],
-        );
+        self.push(TEXT, &[head.as_bytes(), argument.as_bytes(), b"]"]);
         id
     }
 
     /// How many bytes the server has not taken yet.
     pub fn backlog(&self) -> usize {
         self.bytes.len() - self.written
+    }
+
+    fn push(&mut self, opcode: u8, payload: &[&[u8]]) {
+        frame::push(&mut self.bytes, FINAL | opcode, payload);
     }
 
     fn rest(&self) -> &[u8] {
@@ -86,19 +86,12 @@ pub struct Session {
 }
 
 impl Session {
-    /// Connects with a token from this local address (any where its port is 0 and its address unspecified).
+    /// Connects with a token.
     ///
     /// # Errors
     /// The server cannot be reached, or refuses.
-    pub async fn connect(server: SocketAddr, from: SocketAddr, token: &str) -> anyhow::Result<Self> {
-        let socket = match server {
-            SocketAddr::V4(_) => TcpSocket::new_v4()?,
-            SocketAddr::V6(_) => TcpSocket::new_v6()?,
-        };
-        if !from.ip().is_unspecified() {
-            socket.bind(from)?;
-        }
-        let stream = timeout(PATIENCE, socket.connect(server)).await??;
+    pub async fn connect(server: SocketAddr, token: &str) -> anyhow::Result<Self> {
+        let stream = timeout(PATIENCE, TcpStream::connect(server)).await??;
         stream.set_nodelay(true)?;
         let mut session = Self {
             stream,
@@ -130,9 +123,8 @@ impl Session {
             String::from_utf8_lossy(&head)
         );
         let connect = format!("40{{\"token\":\"{token}\"}}");
-        let mut bytes = Vec::new();
-        frame::push(&mut bytes, TEXT, connect.as_bytes());
-        self.stream.write_all(&bytes).await?;
+        self.out.push(TEXT, &[connect.as_bytes()]);
+        self.flush().await?;
         let mut connected = None;
         while connected.is_none() {
             self.read().await?;
@@ -255,7 +247,7 @@ impl Session {
                 .get(frame.payload.clone())
                 .context("a frame ends in its bytes")?;
             match frame.opcode {
-                PING => frame::push(&mut self.out.bytes, PONG, payload),
+                PING => self.out.push(PONG, &[payload]),
                 CLOSE => bail!("the server closed the WebSocket"),
                 // The most frequent one is not copied.
                 TEXT if frame.is_final => take(payload, &mut self.out, &mut hear)?,
@@ -277,7 +269,7 @@ impl Session {
 fn take(text: &[u8], out: &mut Outbox, hear: &mut impl FnMut(Packet<'_>, &mut Outbox)) -> anyhow::Result<()> {
     let text = std::str::from_utf8(text).context("text that is none")?;
     match Packet::read(text) {
-        Packet::Ping => frame::push(&mut out.bytes, TEXT, b"3"),
+        Packet::Ping => out.push(TEXT, &[b"3"]),
         packet => hear(packet, out),
     }
     Ok(())

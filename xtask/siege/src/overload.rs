@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashSet,
-    net::{Ipv4Addr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -145,8 +144,7 @@ pub(crate) async fn play(target: &Target, duration: Duration, verdict: &mut Verd
     }
     let mut sessions = Vec::new();
     for user_id in 1..=CLIENTS {
-        let anywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-        let mut session = Session::connect(target.addr, anywhere, &target.token(user_id)?).await?;
+        let mut session = Session::connect(target.addr, &target.token(user_id)?).await?;
         session.join((user_id - 1) % GROUPS + 1).await?;
         sessions.push(session);
     }

@@ -109,21 +109,9 @@ impl Peer {
     }
 }
 
-/// A masked frame (RFC 6455, section 5.2) whose first byte is given; the mask is one that changes nothing.
+/// A frame whose first byte is given.
 pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![first];
-    match u16::try_from(payload.len()) {
-        Ok(length @ 0..126) => bytes.push(0x80 | u8::try_from(length).unwrap_or(0)),
-        Ok(length) => {
-            bytes.push(0xfe);
-            bytes.extend(length.to_be_bytes());
-        }
-        Err(_longer) => {
-            bytes.push(0xff);
-            bytes.extend(u64::try_from(payload.len()).unwrap_or(u64::MAX).to_be_bytes());
-        }
-    }
-    bytes.extend([0; 4]);
-    bytes.extend(payload);
+    let mut bytes = Vec::new();
+    xtask_load::frame::push(&mut bytes, first, &[payload]);
     bytes
 }

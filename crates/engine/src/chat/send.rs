@@ -110,13 +110,6 @@ impl Chat {
         Ok(now)
     }
 
-    /// Whether at most half of the places for a session's unanswered writes are taken
-    /// ([`sealroom_domain::Limits::unacked_sends`]).
-    pub fn has_room_for_writes(&self, session: &Session) -> bool {
-        let limit = self.options.limits.unacked_sends;
-        limit.is_none_or(|limit| session.unacked() <= limit / 2)
-    }
-
     /// Takes a place for a write that is answered later, which [`Session::end_send`] gives back.
     pub(super) fn begin_write(&self, session: &Session) -> Result<Timestamp, Refusal> {
         let now = self.ports.clock.now();

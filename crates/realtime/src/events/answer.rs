@@ -20,7 +20,7 @@ use crate::{metrics::METRICS, socket::ClientSocket};
 /// Where the answer goes: to the ack, or, for an event that was sent without one, nowhere but for a refusal. One that
 /// is dropped unused tells `unavailable`: nobody waits for ever.
 pub(crate) struct Answer {
-    client: Arc<ClientSocket>,
+    pub(crate) client: Arc<ClientSocket>,
     /// Taken by the answer.
     to: Option<To>,
     /// The request's, from its arrival to its answer.
@@ -59,11 +59,6 @@ impl Answer {
             to: Some(to),
             span,
         }
-    }
-
-    /// To be called with the result of a write before it is told: [`ClientSocket::answered_write`].
-    pub(crate) fn of_write<T>(&self, result: &Result<T, Refusal>) {
-        self.client.answered_write(result);
     }
 
     pub(crate) fn accept(mut self, ack: &impl Serialize) {

@@ -139,15 +139,9 @@ impl EventHandler {
     }
 
     fn send(&self, draft: MessageDraft, answer: Answer) {
-        let reply = Box::new(move |sent: Result<_, Refusal>| {
-            answer.of_write(&sent);
-            match sent {
-                Ok(sent) => match SendAck::new(&sent) {
-                    Some(ack) => answer.accept(&ack),
-                    None => answer.refuse(&ErrorCode::Internal.into()),
-                },
-                Err(refusal) => answer.refuse(&refusal),
-            }
+        let reply = write_reply(answer, |answer, sent| match SendAck::new(sent) {
+            Some(ack) => answer.accept(&ack),
+            None => answer.refuse(&ErrorCode::Internal.into()),
         });
         self.client
             .chat
@@ -228,10 +222,17 @@ impl EventHandler {
 
 /// Answers with the entry that a request became.
 fn entry_reply(answer: Answer) -> Reply<Arc<Published>> {
+    write_reply(answer, |answer, entry: &Arc<Published>| {
+        answer.accept(&EntryAck::new(entry));
+    })
+}
+
+/// Answers a write, and looks whether its socket is to be read on.
+fn write_reply<T: 'static>(answer: Answer, accept: impl FnOnce(Answer, &T) + Send + 'static) -> Reply<T> {
     Box::new(move |written| {
-        answer.of_write(&written);
+        answer.client.answered_write(&written);
         match written {
-            Ok(entry) => answer.accept(&EntryAck::new(&entry)),
+            Ok(done) => accept(answer, &done),
             Err(refusal) => answer.refuse(&refusal),
         }
     })

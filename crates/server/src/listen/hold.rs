@@ -14,7 +14,7 @@ use tokio::{sync::Notify, time::timeout_at};
 
 /// What one read takes of a peer that was held not long ago: some requests, of which one too many brings the next hold,
 /// instead of hundreds that would all be refused.
-pub(super) const PORTION: usize = 4096;
+const PORTION: usize = 4096;
 /// So long after a hold.
 const PORTIONS_FOR: Duration = Duration::from_secs(1);
 

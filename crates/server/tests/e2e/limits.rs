@@ -1,5 +1,7 @@
 //! Bounds on what one client may ask for.
 
+use std::time::{Duration, Instant};
+
 use sealroom_testkit::client::{Kind, RawFrame, http};
 use serde_json::{Value, json};
 
@@ -100,6 +102,31 @@ async fn a_socket_that_sends_too_much_is_read_as_it_is_answered(store: Store) {
     println!("{stored} of {FLOOD} stored");
     // Read as fast as it sends, it would have had a place for hardly more than one in a hundred.
     assert!(stored >= FLOOD / 4, "{stored}");
+}
+
+on_each_store!(
+    who_writes_too_often_is_not_refused_as_fast_as_it_asks,
+    worker_threads = 2
+);
+async fn who_writes_too_often_is_not_refused_as_fast_as_it_asks(store: Store) {
+    const FLOOD: usize = 2_000;
+    let world = World::start_with(store, &[("SEALROOM_LIMIT_SENDS_PER_USER", "50:200")]).await;
+    world.group(1, [1]).await;
+    let client = world.socket(1).await;
+    let message = json!({"group_id": 1, "encrypted_content": "x".repeat(256)});
+    let begin = Instant::now();
+    let sends: Vec<_> = (0..FLOOD)
+        .map(|_| client.request("send_message", message.clone()))
+        .collect();
+    let mut refused = 0;
+    for send in sends {
+        let ack = send.answer().await.unwrap();
+        refused += usize::from(ack["code"] == "rate_limited");
+    }
+    println!("{refused} of {FLOOD} refused in {:.1?}", begin.elapsed());
+    assert!(refused >= FLOOD / 2, "{refused}");
+    // 13 of them are 4 KiB, which are read every 20 ms; what a first read takes comes on top.
+    assert!(begin.elapsed() > Duration::from_secs(1), "{:?}", begin.elapsed());
 }
 
 on_each_store!(
