@@ -4,7 +4,7 @@
 //! and runs all of them, `ci` is all of it: what must pass before a change is taken. `coverage` says which lines the
 //! tests execute. `audit` looks at what all of it depends on, `sbom` writes down what the server is made of. `pg` starts
 //! a PostgreSQL server to try things with, `fuzz` feeds everything that reads bytes from outside with made-up ones,
-//! `siege` and `soak` play hostile clients and long lives, `torture` kills the server all the time and holds what its
+//! `load` measures a running server, `siege` and `soak` play hostile clients and long lives, `torture` kills the server all the time and holds what its
 //! clients saw against the protocol.
 
 #![expect(
@@ -19,9 +19,11 @@ mod ci;
 mod coverage;
 mod fuzz;
 mod interop;
+mod load;
 mod lock;
 mod postgres;
 mod process;
+mod released;
 mod sbom;
 mod siege;
 mod test;
@@ -71,6 +73,8 @@ enum Command {
     Pg,
     /// Feeds what reads bytes from outside with made-up ones; installs cargo-fuzz where it is missing.
     Fuzz(fuzz::Fuzz),
+    /// Loads a running server with many clients, and says what became of what they sent.
+    Load(load::Load),
     /// Plays what hostile and broken clients do, and measures what the others feel of it.
     Siege(siege::Siege),
     /// Lets clients come, write and go for a long time, and looks at what the server keeps of it.
@@ -105,6 +109,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Command::Ci => ci::run(&metadata),
         Command::Pg => postgres::run(),
         Command::Fuzz(fuzz) => fuzz.run(&metadata),
+        Command::Load(load) => load.run(&metadata),
         Command::Siege(siege) => siege.run(&metadata),
         Command::Soak(soak) => soak.run(&metadata),
         Command::Torture(torture) => torture.run(&metadata),

@@ -1,11 +1,9 @@
 //! `cargo xtask siege` and `cargo xtask soak`: build what they need, and run it.
 
-use std::process::Command;
-
 use cargo_metadata::Metadata;
 use clap::{Args, builder::PossibleValuesParser};
 
-use crate::process;
+use crate::{process, released};
 
 /// What the server stores in.
 #[derive(Debug, Args)]
@@ -61,19 +59,8 @@ fn run(metadata: &Metadata, scenario: &str, seconds: u64, store: &str) -> anyhow
     if store == "postgres" {
         xtask_postgres::need_binaries()?;
     }
-    // One after the other: together, the server would be built with features that only the other asks for.
-    for package in ["sealroom-server", "xtask-siege"] {
-        let mut cargo = process::cargo();
-        cargo.current_dir(&metadata.workspace_root);
-        process::run(cargo.args(["build", "--quiet", "--release", "--package", package]))?;
-    }
-    let target = metadata.target_directory.as_std_path();
-    let program = |name: &str| {
-        let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
-        target.join("release").join(name)
-    };
-    let mut command = Command::new(program("xtask-siege"));
-    command.arg("--server").arg(program("sealroom-server"));
+    released::build(metadata, &["sealroom-server", "xtask-siege"])?;
+    let mut command = released::player(metadata, "xtask-siege");
     command.args(["--scenario", scenario, "--store", store]);
     command.args(["--seconds", &seconds.to_string()]);
     process::run(&mut command)

@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::Command};
 use cargo_metadata::Metadata;
 use clap::{Args, builder::PossibleValuesParser};
 
-use crate::process;
+use crate::{process, released};
 
 /// What `xtask-torture` is told.
 #[derive(Debug, Args)]
@@ -36,24 +36,14 @@ impl Torture {
         if self.store == "postgres" {
             xtask_postgres::need_binaries()?;
         }
-        // One after the other: together, the server would be built with features that only the other asks for.
-        for package in ["sealroom-server", "xtask-torture"] {
-            let mut cargo = process::cargo();
-            cargo.current_dir(&metadata.workspace_root);
-            process::run(cargo.args(["build", "--quiet", "--release", "--package", package]))?;
-        }
+        released::build(metadata, &["sealroom-server", "xtask-torture"])?;
         process::run(&mut self.command(metadata))
     }
 
     fn command(&self, metadata: &Metadata) -> Command {
-        let target = metadata.target_directory.as_std_path();
-        let program = |name: &str| {
-            let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
-            target.join("release").join(name)
-        };
-        let mut command = Command::new(program("xtask-torture"));
-        command.arg("--server").arg(program("sealroom-server"));
-        command.arg("--folder").arg(target.join("torture"));
+        let mut command = released::player(metadata, "xtask-torture");
+        let folder = metadata.target_directory.as_std_path().join("torture");
+        command.arg("--folder").arg(folder);
         command.args(["--store", &self.store, "--minutes", &self.minutes.to_string()]);
         let numbers = [("--seed", self.seed), ("--users", self.users)];
         for (name, number) in numbers {

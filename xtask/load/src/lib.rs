@@ -5,8 +5,20 @@
 //! ([`frame`]) and Socket.IO ([`packet`]), in one task, and looks at what it gets where it lies. What it says and hears
 //! is up to a [`Play`].
 
+//!
+//! [`sends`], [`connects`] and [`recoveries`] are what is played against a [`site::Site`], each with its plan and its
+//! report. The program `xtask-load` plays them against any server, `xtask-bench` against several in turns.
+
+pub mod check;
+pub mod connects;
 pub mod frame;
 pub mod packet;
+pub mod process;
+pub mod recoveries;
+pub mod sends;
 mod session;
+pub mod shape;
+pub mod site;
+pub mod times;
 
 pub use session::{Outbox, Play, Session};

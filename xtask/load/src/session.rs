@@ -1,6 +1,6 @@
 //! One client on one WebSocket, in one task.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{future::Future, net::SocketAddr, time::Duration};
 
 use anyhow::{Context as _, bail, ensure};
 use bytes::{Buf as _, BytesMut};
@@ -12,7 +12,7 @@ use tokio::{
 
 use crate::{
     frame::{self, CLOSE, FINAL, PING, PONG, TEXT},
-    packet::Packet,
+    packet::{self, Packet},
 };
 
 /// How long each step of the beginning may take; a server under load is slow.
@@ -30,6 +30,11 @@ pub trait Play {
 
     /// Whether it has had enough.
     fn is_over(&self) -> bool;
+
+    /// Ends when [`Play::due`] is to be called before its time.
+    fn woken(&self) -> impl Future<Output = ()> + Send {
+        std::future::pending()
+    }
 }
 
 /// What waits to be written.
@@ -145,32 +150,57 @@ impl Session {
     /// # Errors
     /// The connection ends, or no answer comes within 30 s.
     pub async fn ask(&mut self, name: &str, argument: &str) -> anyhow::Result<String> {
-        let asked = self.out.request(name, argument);
+        let mut answers = self.ask_all(name, argument, 1).await?;
+        answers.pop().context("no answer")
+    }
+
+    /// Asks the same so many times at once, and waits for all answers.
+    ///
+    /// # Errors
+    /// As [`Session::ask`].
+    pub async fn ask_all(&mut self, name: &str, argument: &str, times: u64) -> anyhow::Result<Vec<String>> {
+        let mut asked: Vec<_> = (0..times).map(|_| self.out.request(name, argument)).collect();
         let asking = async {
-            let mut answer = None;
-            while answer.is_none() {
-                self.flush().await?;
+            let mut answers = Vec::new();
+            self.flush().await?;
+            while !asked.is_empty() {
                 self.read().await?;
                 self.each_packet(|packet, _| match packet {
-                    Packet::Ack(id, text) if id == asked => answer = Some(text.to_owned()),
+                    Packet::Ack(id, text) if asked.contains(&id) => {
+                        asked.retain(|other| *other != id);
+                        answers.push(text.to_owned());
+                    }
                     _ => {}
                 })?;
+                self.flush().await?;
             }
-            answer.context("no answer")
+            Ok(answers)
         };
         timeout(PATIENCE, asking).await.context("no answer")?
     }
 
-    /// Joins a group.
+    /// Joins a group; gives the end of its log, behind which this socket gets everything.
     ///
     /// # Errors
     /// As [`Session::ask`], and where the answer is no success.
-    pub async fn join(&mut self, group_id: u64) -> anyhow::Result<()> {
-        let answer = self
-            .ask("join_group", &format!("{{\"group_id\":{group_id}}}"))
-            .await?;
+    pub async fn join(&mut self, group_id: u64) -> anyhow::Result<u64> {
+        let answer = self.ask_join(&format!("{{\"group_id\":{group_id}}}")).await?;
+        packet::number(&answer, "head_seq").context("an answer without head_seq")
+    }
+
+    /// Joins a group where it left it; gives the answer, with what it missed.
+    ///
+    /// # Errors
+    /// As [`Session::join`].
+    pub async fn rejoin(&mut self, group_id: u64, after_seq: u64) -> anyhow::Result<String> {
+        self.ask_join(&format!("{{\"group_id\":{group_id},\"after_seq\":{after_seq}}}"))
+            .await
+    }
+
+    async fn ask_join(&mut self, argument: &str) -> anyhow::Result<String> {
+        let answer = self.ask("join_group", argument).await?;
         ensure!(answer.contains("\"success\":true"), "join: {answer}");
-        Ok(())
+        Ok(answer)
     }
 
     /// Plays until it is over.
@@ -197,6 +227,7 @@ impl Session {
                         next = play.due(Instant::now(), &mut self.out);
                     }
                 }
+                () = play.woken() => next = play.due(Instant::now(), &mut self.out),
             }
         }
         Ok(())
