@@ -12,7 +12,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Outbox, Play, Session,
+    Outbox, Play, Session, float,
     packet::Packet,
     process::{Process, Usage},
     shape::Shape,
@@ -177,8 +177,4 @@ impl fmt::Display for Report {
         }
         Ok(())
     }
-}
-
-fn float(number: u64) -> f64 {
-    f64::from(u32::try_from(number).unwrap_or(u32::MAX))
 }

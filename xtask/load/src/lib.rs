@@ -20,5 +20,11 @@ mod session;
 pub mod shape;
 pub mod site;
 pub mod times;
+pub mod tokens;
 
 pub use session::{Outbox, Play, Session};
+
+/// For ratios; no count of a run is too large for it.
+fn float(number: u64) -> f64 {
+    f64::from(u32::try_from(number).unwrap_or(u32::MAX))
+}

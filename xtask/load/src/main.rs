@@ -19,7 +19,8 @@ use xtask_load::{
     recoveries,
     sends::{self, Pace},
     shape::Shape,
-    site::{Site, Tokens},
+    site::Site,
+    tokens::Tokens,
 };
 
 /// Loads a server with many Socket.IO clients, and says what became of what they sent.

@@ -5,14 +5,12 @@ use std::{
     net::{SocketAddr, TcpListener},
     path::Path,
     process::Stdio,
-    sync::Arc,
     time::Duration,
 };
 
 use anyhow::{Context as _, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
-use sealroom_auth::{ClaimRules, Grant, Minter, MinterOptions, Secret, SigningKey};
-use sealroom_domain::{Timestamp, UserId, ports::Clock};
+use sealroom_auth::Secret;
 use sealroom_testkit::client::{Client, http};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -21,18 +19,16 @@ use tokio::{
     process::{Child, Command},
     time::{Instant, sleep, timeout},
 };
+use xtask_load::{process::Process, tokens::Tokens};
 use xtask_postgres::{Cluster, ClusterOptions};
 
 use crate::{Store, cpus::Processors};
-
-/// Longer than any run.
-const LIFETIME: Duration = Duration::from_hours(48);
 
 /// A running server.
 pub(crate) struct Target {
     pub(crate) addr: SocketAddr,
     metrics: SocketAddr,
-    minter: Minter,
+    tokens: Tokens,
     admin: String,
     child: Child,
     directory: TempDir,
@@ -51,19 +47,6 @@ pub(crate) struct Usage {
     pub(crate) sockets: u64,
     pub(crate) subscriptions: u64,
     pub(crate) feeds: u64,
-}
-
-#[derive(Debug)]
-struct WallClock;
-
-impl Clock for WallClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
-    fn now(&self) -> Timestamp {
-        let since = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap_or_default();
-        Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
-    }
 }
 
 impl Target {
@@ -116,20 +99,12 @@ impl Target {
         let addr = addr
             .with_context(|| format!("the server does not listen: {line}"))?
             .parse()?;
-        let minter = Minter::new(MinterOptions {
-            key: SigningKey::hs256(&secret),
-            claims: ClaimRules::default(),
-            clock: Arc::new(WallClock),
-        })?;
-        let admin = minter.mint(&Grant {
-            scope: Some("admin".to_owned()),
-            ..Grant::new(user(1_000_000)?, LIFETIME)
-        })?;
+        let tokens = Tokens::with_secret(secret.as_text())?;
         Ok(Self {
             addr,
             metrics,
-            minter,
-            admin,
+            admin: tokens.of_admin()?,
+            tokens,
             child,
             directory,
             _cluster: cluster,
@@ -137,11 +112,11 @@ impl Target {
     }
 
     pub(crate) fn token(&self, user_id: u64) -> anyhow::Result<String> {
-        self.token_for(user_id, LIFETIME)
+        self.tokens.of(user_id)
     }
 
     pub(crate) fn token_for(&self, user_id: u64, lifetime: Duration) -> anyhow::Result<String> {
-        Ok(self.minter.mint(&Grant::new(user(user_id)?, lifetime))?)
+        self.tokens.lasting(user_id, lifetime)
     }
 
     /// A group with these members.
@@ -194,14 +169,7 @@ impl Target {
     /// Resident memory without the pages of files, in bytes.
     pub(crate) fn memory(&self) -> anyhow::Result<u64> {
         let pid = self.child.id().context("the server has ended")?;
-        let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-        let memory = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
-        let memory: u64 = memory
-            .context("no RssAnon")?
-            .trim()
-            .trim_end_matches(" kB")
-            .parse()?;
-        Ok(memory * 1024)
+        Ok(Process::new(pid).usage()?.memory)
     }
 
     pub(crate) async fn usage(&self) -> anyhow::Result<Usage> {
@@ -275,8 +243,4 @@ pub(crate) async fn join(client: &Client, group_id: u64) -> anyhow::Result<()> {
         .await?;
     ensure!(ack.get("success") == Some(&json!(true)), "join: {ack}");
     Ok(())
-}
-
-fn user(user_id: u64) -> anyhow::Result<UserId> {
-    UserId::new(user_id.try_into()?).ok().context("no id of a user")
 }

@@ -227,7 +227,6 @@ pub(crate) const RULES: &[Rule] = &[
         package: "xtask-siege",
         arrows: &[
             "sealroom-auth",
-            "sealroom-domain",
             "sealroom-testkit",
             "xtask-load",
             "xtask-postgres",

@@ -8,6 +8,7 @@ use super::{Pace, Plan, group::Group, tally::Tally};
 use crate::{
     Outbox, Play,
     check::{Faults, Stream},
+    float,
     packet::{self, Packet},
 };
 
@@ -281,8 +282,4 @@ fn spread(pace: Pace, group_id: u64, index: u64) -> Duration {
         }
         Pace::Acknowledged(_) | Pace::Delivered(_) => Duration::ZERO,
     }
-}
-
-fn float(number: u64) -> f64 {
-    f64::from(u32::try_from(number).unwrap_or(u32::MAX))
 }

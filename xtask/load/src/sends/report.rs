@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use serde::Serialize;
 
 use super::{Plan, Spent, Window, member::Member, tally::Tally};
-use crate::{check::Faults, times::Summary};
+use crate::{check::Faults, float, times::Summary};
 
 /// What a run came to.
 #[derive(Debug, Clone, Serialize)]
@@ -129,8 +129,4 @@ impl fmt::Display for Use {
             self.cpu_percent, self.cpu_micros_per_delivery, self.cpu_micros_per_send, self.memory_mib
         )
     }
-}
-
-fn float(number: u64) -> f64 {
-    f64::from(u32::try_from(number).unwrap_or(u32::MAX))
 }
