@@ -47,6 +47,9 @@ struct Options {
     /// The server's process, where it runs on this machine: its processor time and memory are reported.
     #[arg(long, global = true)]
     pid: Option<u32>,
+    /// The groups and their members are there already: none is made.
+    #[arg(long, global = true)]
+    prepared: bool,
     /// Threads of the load generator.
     #[arg(long, global = true, default_value_t = 1)]
     threads: usize,
@@ -194,7 +197,7 @@ async fn send(options: &Options, of: &Sends) -> anyhow::Result<bool> {
         patience: Duration::from_secs(5),
     };
     let site = site(options)?;
-    prepare(&site, plan.shape).await?;
+    prepare(options, &site, plan.shape).await?;
     let report = watched(of.warm_up + of.seconds, "sending", sends::run(&site, &plan)).await?;
     tell(options, &report)?;
     Ok(report.is_exact())
@@ -207,7 +210,7 @@ async fn connect(options: &Options, of: &Connects) -> anyhow::Result<bool> {
         hold: Duration::from_secs(of.hold),
     };
     let site = site(options)?;
-    prepare(&site, plan.shape).await?;
+    prepare(options, &site, plan.shape).await?;
     let report = watched(of.hold + 4, "connecting", connects::run(&site, &plan)).await?;
     tell(options, &report)?;
     Ok(true)
@@ -220,7 +223,7 @@ async fn recover(options: &Options, of: &Recoveries) -> anyhow::Result<bool> {
         content_bytes: of.content_bytes,
     };
     let site = site(options)?;
-    prepare(&site, plan.shape).await?;
+    prepare(options, &site, plan.shape).await?;
     let running = recoveries::run(site, &plan, |site| async { Ok(site) });
     let report = watched(5, "recovering", running).await?;
     tell(options, &report)?;
@@ -249,7 +252,10 @@ fn site(options: &Options) -> anyhow::Result<Site> {
     Site::new(&options.url, tokens, options.pid.map(Process::new))
 }
 
-async fn prepare(site: &Site, shape: Shape) -> anyhow::Result<()> {
+async fn prepare(options: &Options, site: &Site, shape: Shape) -> anyhow::Result<()> {
+    if options.prepared {
+        return Ok(());
+    }
     let style = ProgressStyle::with_template("{msg} [{bar:40}] {pos}/{len}")?;
     let bar = ProgressBar::new(shape.preparations()).with_style(style);
     bar.set_message("groups and members");

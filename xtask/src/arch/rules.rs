@@ -218,6 +218,13 @@ pub(crate) const RULES: &[Rule] = &[
         third_party: ThirdParty::AllBut(&[TRANSPORT, DATABASE, BUS, TOKENS]),
     },
     Rule {
+        package: "xtask-peers",
+        // What others would build with these libraries: nothing of Sealroom's is in it.
+        arrows: &[],
+        test_arrows: &[],
+        third_party: ThirdParty::AllBut(&[&["sealroom*"], DATABASE, BUS]),
+    },
+    Rule {
         package: "xtask-postgres",
         arrows: &[],
         test_arrows: &[],
