@@ -4,8 +4,8 @@
 //! and runs all of them, `ci` is all of it: what must pass before a change is taken. `coverage` says which lines the
 //! tests execute. `audit` looks at what all of it depends on, `sbom` writes down what the server is made of. `pg` starts
 //! a PostgreSQL server to try things with, `fuzz` feeds everything that reads bytes from outside with made-up ones,
-//! `load` measures a running server, `siege` and `soak` play hostile clients and long lives, `torture` kills the server all the time and holds what its
-//! clients saw against the protocol.
+//! `load` measures a running server, `bench` measures ours beside its peers, `siege` and `soak` play hostile clients and
+//! long lives, `torture` kills the server all the time and holds what its clients saw against the protocol.
 
 #![expect(
     clippy::print_stdout,
@@ -15,12 +15,14 @@
 
 mod arch;
 mod audit;
+mod bench;
 mod ci;
 mod coverage;
 mod fuzz;
 mod interop;
 mod load;
 mod lock;
+mod packages;
 mod postgres;
 mod process;
 mod released;
@@ -73,6 +75,8 @@ enum Command {
     Pg,
     /// Feeds what reads bytes from outside with made-up ones; installs cargo-fuzz where it is missing.
     Fuzz(fuzz::Fuzz),
+    /// Measures the server beside its peers, under the same load.
+    Bench(bench::Bench),
     /// Loads a running server with many clients, and says what became of what they sent.
     Load(load::Load),
     /// Plays what hostile and broken clients do, and measures what the others feel of it.
@@ -109,6 +113,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Command::Ci => ci::run(&metadata),
         Command::Pg => postgres::run(),
         Command::Fuzz(fuzz) => fuzz.run(&metadata),
+        Command::Bench(bench) => bench.run(&metadata),
         Command::Load(load) => load.run(&metadata),
         Command::Siege(siege) => siege.run(&metadata),
         Command::Soak(soak) => soak.run(&metadata),

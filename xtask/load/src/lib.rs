@@ -11,6 +11,7 @@
 
 pub mod check;
 pub mod connects;
+pub mod cpus;
 pub mod frame;
 pub mod packet;
 pub mod process;

@@ -11,7 +11,7 @@
 )]
 
 mod attack;
-mod cpus;
+
 mod overload;
 mod peer;
 mod probe;
@@ -24,7 +24,9 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, ValueEnum};
 
-use crate::{cpus::Processors, target::Target, verdict::Verdict};
+use xtask_load::cpus::Processors;
+
+use crate::{target::Target, verdict::Verdict};
 
 /// Besieges a server.
 #[derive(Debug, Parser)]

@@ -19,10 +19,10 @@ use tokio::{
     process::{Child, Command},
     time::{Instant, sleep, timeout},
 };
-use xtask_load::{process::Process, tokens::Tokens};
+use xtask_load::{cpus::Processors, process::Process, tokens::Tokens};
 use xtask_postgres::{Cluster, ClusterOptions};
 
-use crate::{Store, cpus::Processors};
+use crate::Store;
 
 /// A running server.
 pub(crate) struct Target {

@@ -210,6 +210,13 @@ pub(crate) const RULES: &[Rule] = &[
         third_party: ThirdParty::AllBut(&[HTTP_CLIENT, DATABASE, BUS, TOKENS, PROGRAM]),
     },
     Rule {
+        package: "xtask-bench",
+        arrows: &["xtask-load", "xtask-postgres"],
+        test_arrows: &[],
+        // The server is a program to it, like its peers.
+        third_party: ThirdParty::AllBut(&[TRANSPORT, HTTP_CLIENT, DATABASE, BUS, TOKENS]),
+    },
+    Rule {
         package: "xtask-load",
         // What tokens are made with.
         arrows: &["sealroom-auth", "sealroom-domain"],

@@ -5,7 +5,8 @@ use std::io;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// Those of the server, and those of its clients.
-pub(crate) struct Processors {
+#[derive(Debug)]
+pub struct Processors {
     all: CpuSet,
     server: CpuSet,
     clients: CpuSet,
@@ -13,7 +14,10 @@ pub(crate) struct Processors {
 
 impl Processors {
     /// Everybody has all of them.
-    pub(crate) fn shared() -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// The system does not tell which there are.
+    pub fn shared() -> io::Result<Self> {
         let all = sched_getaffinity(None)?;
         Ok(Self {
             all,
@@ -24,7 +28,10 @@ impl Processors {
 
     /// The first one is the server's, the others are its clients', as if these were two machines; with one alone, all
     /// share it. Keeps this thread, and those that it starts, to the clients'.
-    pub(crate) fn divide() -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// The system does not tell which there are, or does not divide them.
+    pub fn divide() -> io::Result<Self> {
         let all = sched_getaffinity(None)?;
         let mut ours = (0..CpuSet::MAX_CPU).filter(|cpu| all.is_set(*cpu));
         let (mut server, mut clients) = (CpuSet::new(), CpuSet::new());
@@ -42,12 +49,18 @@ impl Processors {
     }
 
     /// Starts a process on the server's.
-    pub(crate) fn for_server<T>(&self, start: impl FnOnce() -> T) -> io::Result<T> {
+    ///
+    /// # Errors
+    /// The system does not let it.
+    pub fn for_server<T>(&self, start: impl FnOnce() -> T) -> io::Result<T> {
         self.on(&self.server, start)
     }
 
     /// Starts a process on all of them.
-    pub(crate) fn for_all<T>(&self, start: impl FnOnce() -> T) -> io::Result<T> {
+    ///
+    /// # Errors
+    /// The system does not let it.
+    pub fn for_all<T>(&self, start: impl FnOnce() -> T) -> io::Result<T> {
         self.on(&self.all, start)
     }
 
