@@ -39,7 +39,7 @@ pub enum OpenError {
         /// What happened.
         source: BoxError,
     },
-    /// The operating system gave no random bytes, or the runtime is shutting down.
+    /// The operating system gave no random bytes or no thread, or the runtime is shutting down.
     #[error("the store cannot be started")]
     System {
         /// What happened.

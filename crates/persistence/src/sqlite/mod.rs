@@ -22,6 +22,7 @@ mod read_marks;
 mod statements;
 #[cfg(test)]
 mod tests;
+mod thread;
 mod upkeep;
 mod users;
 

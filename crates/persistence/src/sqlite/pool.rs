@@ -5,7 +5,6 @@ use std::{
     fmt,
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
@@ -14,43 +13,20 @@ use diesel::{
     QueryResult, SqliteConnection,
     connection::{AnsiTransactionManager, TransactionManager},
 };
-use diesel_async::sync_connection_wrapper::{SpawnBlocking, SyncConnectionWrapper};
+use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     connection::{self, Part},
     options::SqliteOptions,
+    thread::OwnThread,
 };
 use crate::{
     error::{Failure, OpenError},
     metrics::{METRICS, Waited},
 };
 
-/// Runs a job on a blocking thread and leaves it alone when its caller goes away.
-///
-/// diesel-async's own runtime waits in `drop` for the job of an abandoned future, which stops a worker thread for as
-/// long, and panics on a runtime of one thread. Here the job goes on by itself, and keeps its lease until it ended.
-#[derive(Debug, Clone, Copy)]
-struct Detached;
-
-impl SpawnBlocking for Detached {
-    fn spawn_blocking<'a, R>(
-        &mut self,
-        task: impl FnOnce() -> R + Send + 'static,
-    ) -> Pin<Box<dyn Future<Output = Result<R, Box<dyn Error + Send + Sync>>> + Send + 'a>>
-    where
-        R: Send + 'static,
-    {
-        let task = tokio::task::spawn_blocking(task);
-        Box::pin(async { task.await.map_err(Into::into) })
-    }
-
-    fn get_runtime() -> Self {
-        Self
-    }
-}
-
-type Connection = SyncConnectionWrapper<SqliteConnection, Detached>;
+type Connection = SyncConnectionWrapper<SqliteConnection, OwnThread>;
 
 /// A fixed number of connections that play the same part. First come, first served.
 pub(super) struct Pool {
@@ -79,8 +55,12 @@ impl Pool {
     pub(super) fn open(part: Part, options: &SqliteOptions, size: usize) -> Result<Arc<Self>, OpenError> {
         let size = size.clamp(1, 1024);
         let slots = (0..size)
-            .map(|_| connection::open(part, options).map(Connection::new))
-            .collect::<Result<Vec<_>, _>>()?;
+            .map(|_| {
+                let thread =
+                    OwnThread::start().map_err(|error| OpenError::System { source: error.into() })?;
+                Ok(Connection::with_runtime(connection::open(part, options)?, thread))
+            })
+            .collect::<Result<Vec<_>, OpenError>>()?;
         Ok(Arc::new(Self {
             part,
             options: options.clone(),
@@ -91,7 +71,7 @@ impl Pool {
         }))
     }
 
-    /// Runs one job on one connection, on a blocking thread.
+    /// Runs one job on one connection, on its thread.
     ///
     /// A caller that goes away before a connection was free leaves nothing behind; later, the job ends by itself. A
     /// transaction that the job left open is rolled back.
