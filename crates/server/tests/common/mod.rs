@@ -324,8 +324,17 @@ impl Process {
 }
 
 impl Drop for Process {
+    #[expect(clippy::print_stderr, reason = "beside the panic, for whoever reads it")]
     fn drop(&mut self) {
         self.kill();
+        if thread::panicking() {
+            // What the test did not expect may be explained there.
+            let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+            let tail: Vec<_> = log.lines().rev().take(40).collect();
+            for line in tail.iter().rev() {
+                eprintln!("server: {line}");
+            }
+        }
     }
 }
 
