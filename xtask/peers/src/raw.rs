@@ -5,6 +5,10 @@
 //! of each request where the load generator puts them.
 
 #![expect(
+    clippy::disallowed_methods,
+    reason = "its tasks are only waited for by the end of the process"
+)]
+#![expect(
     clippy::print_stdout,
     reason = "whoever starts it waits for the line with its address"
 )]
