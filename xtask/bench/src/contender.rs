@@ -81,6 +81,11 @@ impl Contender {
         matches!(self, Self::Sealroom(_))
     }
 
+    /// Whether a quick run goes without it: no goal looks at it.
+    pub(crate) fn is_left_out(self) -> bool {
+        matches!(self, Self::Guide(_) | Self::Node(Store::Normal))
+    }
+
     fn store(self) -> Option<Store> {
         match self {
             Self::Sealroom(store) | Self::Node(store) | Self::Guide(store) => Some(store),

@@ -12,6 +12,8 @@
 
 mod contender;
 mod goals;
+mod growth;
+mod plot;
 mod report;
 mod results;
 mod scenario;
@@ -43,13 +45,16 @@ struct Options {
     /// Once, and shorter: under five minutes. Its figures are for whoever changes something, not for the table.
     #[arg(long)]
     quick: bool,
+    /// In the place of the table: what things cost as groups, logs and connections grow.
+    #[arg(long)]
+    growth: bool,
     /// Only the scenarios whose key begins with this; may be given several times.
     #[arg(long)]
     only: Vec<String>,
     /// Only the contenders whose name begins with this; may be given several times.
     #[arg(long)]
     contender: Vec<String>,
-    /// Writes the results here as well: `bench.json`, and the tables as `bench.md`.
+    /// Writes the results here as well: `bench.json`, the tables as `bench.md`, and plots.
     #[arg(long)]
     out: Option<PathBuf>,
 }
@@ -77,6 +82,11 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> anyhow::Result<bool> {
     let processors = Processors::divide()?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
+    if options.growth {
+        let largest = if options.quick { 10_000 } else { u64::MAX };
+        let curves = runtime.block_on(growth::measure(&options.programs, &processors, largest))?;
+        return growth::tell(&curves, options.out.as_deref());
+    }
     let seconds = if options.quick { (1, 2) } else { (2, 5) };
     let times = Times {
         warm_up: Duration::from_secs(seconds.0),
@@ -117,6 +127,7 @@ fn run(options: &Options) -> anyhow::Result<bool> {
         };
         fs::write(out.join("bench.json"), serde_json::to_vec_pretty(&written)?)?;
         fs::write(out.join("bench.md"), text).context("cannot write the table")?;
+        plot::bars(out, &scenarios, &results)?;
     }
     let is_exact = scenarios.iter().all(|scenario| {
         let ours = results
@@ -134,9 +145,9 @@ fn chosen(options: &Options, times: Times) -> Vec<Scenario> {
     let mut scenarios = scenario::all(times);
     scenarios.retain(|scenario| begins(scenario.key, &options.only));
     for scenario in &mut scenarios {
-        scenario
-            .contenders
-            .retain(|contender| begins(&contender.to_string(), &options.contender));
+        scenario.contenders.retain(|contender| {
+            begins(&contender.to_string(), &options.contender) && !(options.quick && contender.is_left_out())
+        });
     }
     scenarios
 }

@@ -297,7 +297,7 @@ pub(crate) fn of_sends(report: &sends::Report) -> Figures {
     figures
 }
 
-fn of_connects(report: &connects::Report) -> Figures {
+pub(crate) fn of_connects(report: &connects::Report) -> Figures {
     let mut figures = Figures::from([(figure::CONNECTS, report.connects_per_second)]);
     if let Some(memory) = report.memory_kib_per_socket {
         figures.insert(figure::MEMORY, memory);

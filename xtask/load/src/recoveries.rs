@@ -56,14 +56,7 @@ pub async fn run<B: Future<Output = anyhow::Result<Site>>>(
     plan: &Plan,
     between: impl FnOnce(Site) -> B,
 ) -> anyhow::Result<Report> {
-    let writes = plan
-        .shape
-        .group_ids()
-        .map(|group_id| write(&site, plan, group_id));
-    let positions: Vec<u64> = stream::iter(writes)
-        .buffered(GROUPS_AT_ONCE)
-        .try_collect()
-        .await?;
+    let positions = write(&site, plan).await?;
     let begun = Instant::now();
     let site = between(site).await?;
     let times = Times::default();
@@ -82,8 +75,17 @@ pub async fn run<B: Future<Output = anyhow::Result<Site>>>(
     })
 }
 
-/// Writes what everybody in this group missed; gives the position before it.
-async fn write(site: &Site, plan: &Plan, group_id: u64) -> anyhow::Result<u64> {
+/// Writes what everybody missed; gives the position before it in each group.
+///
+/// # Errors
+/// A client cannot connect, or a message is refused.
+pub async fn write(site: &Site, plan: &Plan) -> anyhow::Result<Vec<u64>> {
+    let groups = plan.shape.group_ids();
+    let writes = groups.map(|group_id| write_group(site, plan, group_id));
+    stream::iter(writes).buffered(GROUPS_AT_ONCE).try_collect().await
+}
+
+async fn write_group(site: &Site, plan: &Plan, group_id: u64) -> anyhow::Result<u64> {
     let user_id = plan.shape.users(group_id).next().context("an empty group")?;
     let mut session = site.connect(user_id).await?;
     let position = session.join(group_id).await?;

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use diesel::{OptionalExtension, SelectableHelper, query_dsl::methods::SelectDsl};
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use sealroom_domain::{
     GroupId, LogId, Seq,
     ports::{Appended, Cursor, GroupLog, MessagesPage, NewEntry, Page, PageLimit, RefusedEntry, StoreError},
@@ -20,6 +20,9 @@ use crate::{
 /// Entries that are asked for at once: a page that its bytes end holds few of the longest, and the server sends all
 /// that it was asked for.
 pub(super) const CHUNK: i64 = 128;
+
+/// Begins a transaction in which everything is read as it stands at its first statement.
+pub(super) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 #[async_trait]
 impl GroupLog for PostgresStore {
@@ -89,38 +92,31 @@ impl GroupLog for PostgresStore {
     }
 }
 
-/// Times that a page is begun anew where its group's log was trimmed while it was read.
-const ATTEMPTS: usize = 4;
-
-/// No transaction: entries up to a head that was read are there when they are read later, unless the log was trimmed
-/// meanwhile. Then its first place has moved, and the page is begun anew.
+/// No transaction at first: entries up to a head that was read are there when they are read later, unless the log was
+/// trimmed meanwhile. Then its first place has moved, and the page is read once more from one snapshot, in which nothing
+/// moves.
 async fn page(
     conn: &mut AsyncPgConnection,
     group_id: GroupId,
     cursor: Cursor,
     limit: PageLimit,
 ) -> Result<Option<Page>, Failure> {
-    let mut known = bounds(conn, group_id).await?;
-    for _ in 1..ATTEMPTS {
-        let Some((head, first)) = known else {
-            return Ok(None);
-        };
-        let page = filled(conn, group_id, PageBuilder::new(cursor, limit, head, first)).await;
-        if !matches!(page, Err(Failure::Inconsistent(_))) {
-            return page.map(Some);
-        }
-        let now = bounds(conn, group_id).await?;
-        if now.map(|(_, first)| first) == Some(first) {
-            return page.map(Some);
-        }
-        known = now;
+    let Some((head, first)) = bounds(conn, group_id).await? else {
+        return Ok(None);
+    };
+    let page = filled(conn, group_id, PageBuilder::new(cursor, limit, head, first)).await;
+    if !matches!(page, Err(Failure::Inconsistent(_))) {
+        return page.map(Some);
     }
-    match known {
-        Some((head, first)) => filled(conn, group_id, PageBuilder::new(cursor, limit, head, first))
-            .await
-            .map(Some),
-        None => Ok(None),
-    }
+    conn.batch_execute(SNAPSHOT).await?;
+    let page = match bounds(conn, group_id).await? {
+        Some((head, first)) => {
+            Some(filled(conn, group_id, PageBuilder::new(cursor, limit, head, first)).await?)
+        }
+        None => None,
+    };
+    conn.batch_execute("COMMIT").await?;
+    Ok(page)
 }
 
 /// `(head_seq, first_seq)` of a group that exists.

@@ -12,7 +12,7 @@ use sealroom_domain::{
     ports::{Cursor, MessagesPage, PageLimit},
 };
 
-use super::log::CHUNK;
+use super::log::{CHUNK, SNAPSHOT};
 use crate::{
     error::Failure,
     fragments,
@@ -65,11 +65,7 @@ pub(super) async fn messages(
 ) -> Result<Option<MessagesPage>, Failure> {
     let group_id = group_id.get();
     let mut page = MessagesBuilder::new(cursor, limit);
-    let begin = async {
-        (&mut &*conn)
-            .batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            .await
-    };
+    let begin = async { (&mut &*conn).batch_execute(SNAPSHOT).await };
     let bounds = async {
         fragments::bounds(group_id)
             .get_result::<(i64, i64)>(&mut &*conn)
