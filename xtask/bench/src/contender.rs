@@ -18,8 +18,8 @@ use tokio::{
 use xtask_load::{cpus::Processors, process::Process, site::Site, tokens::Tokens};
 use xtask_postgres::{Cluster, ClusterOptions};
 
-/// Any that is long enough: each server is there for one cell of the table.
-const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+/// Any that a server accepts: each is there for one cell of the table.
+const SECRET: &str = "b61eacbae0015166500d45baf6db81cb2d83e15ae81ccaead29fc6f2be6f4540";
 /// How long a server may take to listen.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -209,6 +209,7 @@ async fn launch(
         .env("SEALROOM_JWT_SECRET", SECRET)
         .env("SEALROOM_DATA_DIR", directory.join("data"))
         .env("SEALROOM_LISTEN", "127.0.0.1:0")
+        .env("SEALROOM_METRICS_LISTEN", "127.0.0.1:0")
         // What is not measured: a peer has no limits.
         .env("SEALROOM_LIMIT_SENDS_PER_USER", "off")
         .env("SEALROOM_LIMIT_CONNECTIONS_PER_ADDRESS", "off")
