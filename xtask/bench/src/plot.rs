@@ -79,6 +79,8 @@ fn draw_bars(path: &Path, title: &str, bars: &[(String, bool, f64)]) -> Drawn {
     chart
         .configure_mesh()
         .disable_y_mesh()
+        .max_light_lines(1)
+        .x_labels(6)
         .y_labels(count)
         .y_label_formatter(&name)
         .x_label_formatter(&|value| number(*value))
@@ -139,6 +141,7 @@ fn draw_curve(path: &Path, curve: &Curve) -> Drawn {
         .build_cartesian_2d((first..last).log_scale(), 0.0..highest * 1.25)?;
     chart
         .configure_mesh()
+        .max_light_lines(1)
         .x_desc(curve.of)
         .x_label_formatter(&ToString::to_string)
         .y_label_formatter(&|value| number(*value))
