@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU32, Ordering},
+    atomic::{AtomicBool, AtomicU32, Ordering},
 };
 
 /// CONNECTs of one session that are refused with an answer. The next one ends the session, whatever it carries.
@@ -18,6 +18,7 @@ struct Counts {
     made: AtomicU32,
     /// Since the last one that was accepted.
     refused: AtomicU32,
+    accepted: AtomicBool,
 }
 
 /// What becomes of the next CONNECT.
@@ -44,8 +45,14 @@ impl Attempts {
         }
     }
 
+    /// Whether one was accepted.
+    pub(crate) fn has_accepted(&self) -> bool {
+        self.0.accepted.load(Ordering::Relaxed)
+    }
+
     /// It was accepted.
     pub(crate) fn accepted(&self) {
+        self.0.accepted.store(true, Ordering::Relaxed);
         self.0.refused.store(0, Ordering::Relaxed);
     }
 
@@ -80,7 +87,9 @@ mod tests {
             attempts.refused();
         }
         assert_eq!(attempts.next(), Attempt::Further);
+        assert!(!attempts.has_accepted());
         attempts.accepted();
+        assert!(attempts.has_accepted());
         assert_eq!(attempts.next(), Attempt::Further);
         assert!(attempts.refused());
     }

@@ -1,6 +1,6 @@
 //! What this crate asks of the accept loop.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, future::Future, io, pin::Pin, sync::Arc, time::Duration};
 
 use tokio::sync::Notify;
 
@@ -29,6 +29,32 @@ pub trait Connection: fmt::Debug + Send + Sync {
 
     /// Ends the connection at once, whatever state its writer is in. Harmless where it is gone.
     fn kill(&self);
+
+    /// The way for frames of a WebSocket beside the library; `None` where there is none, and everything goes through the
+    /// library. It saves the library's queue, its task and two copies for each packet.
+    fn frames(&self) -> Option<&dyn FrameWriter> {
+        None
+    }
+}
+
+/// Writes frames to a WebSocket beside the library, between the frames that it writes.
+///
+/// What the library has not written yet may be overtaken, so the transport goes this way only once that is nothing. It
+/// counts for this what it gave to the library, and asks here what of it was written: [`crate::WrittenFrames`].
+pub trait FrameWriter: Send + Sync {
+    /// The next answer makes the connection a WebSocket.
+    fn begin(&self);
+
+    /// Frames with an event or an answer that the library wrote to their ends.
+    fn written_by_library(&self) -> u64;
+
+    /// Writes as many of the frames as the peer takes now, and gives their number. `ends` tells where in `bytes` each of
+    /// them ends, the last at the end of `bytes`. Of the last one that counts a part may still wait: it leaves before
+    /// anything else does. An error is the end of the connection, or of what may be written to it.
+    fn write(&self, bytes: &[u8], ends: &[usize]) -> io::Result<usize>;
+
+    /// Waits until the peer takes more, after it took less than all.
+    fn writable(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
 }
 
 /// A shared [`Connection`].

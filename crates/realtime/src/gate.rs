@@ -22,6 +22,7 @@ use tower_service::Service;
 use crate::{
     ConnectionRef, RealtimeOptions,
     attempts::Attempts,
+    frame::is_event_or_ack,
     metrics::{DRAINING, LIMITED, METRICS, ORIGIN},
     origin::Permission,
     registry::{AlreadyAttached, Registry},
@@ -41,6 +42,9 @@ const HEADERS: [(HeaderName, HeaderValue); 3] = [
         HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
     ),
 ];
+
+/// Between the packets of a polling response: the record separator of Engine.IO 4.
+const PACKET_END: u8 = 0x1e;
 
 /// The path of Socket.IO, with and without a slash at its end.
 pub(crate) const PATH: &str = "/socket.io";
@@ -214,20 +218,37 @@ impl Gate {
             Ok(response) => response.map(boxed),
             Err(never) => match never {},
         };
+        let is_upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        if is_upgrade && let Some(frames) = connection.0.frames() {
+            frames.begin();
+        }
         let Some(sid) = sid else { return response };
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS
-            && let Err(AlreadyAttached) = self.registry.attach(sid, connection)
-        {
+        if is_upgrade && let Err(AlreadyAttached) = self.registry.attach(sid, connection) {
             // The upgrade that waits for this response ends with it.
             return refusal(StatusCode::BAD_REQUEST, "The session was upgraded already");
         }
-        if is_poll
-            && response.status() == StatusCode::OK
-            && let Some(bytes) = http_body::Body::size_hint(response.body()).exact()
-        {
-            self.registry.polled(sid, bytes);
+        if is_poll && response.status() == StatusCode::OK {
+            return self.count_polled(sid, response).await;
         }
         response
+    }
+
+    /// Counts what a polling response takes away.
+    async fn count_polled(&self, sid: Sid, response: Response<Body>) -> Response<Body> {
+        let (head, body) = response.into_parts();
+        let Ok(body) = body.collect().await else {
+            return refusal(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "The response could not be made",
+            );
+        };
+        // It is in memory already: nothing is copied.
+        let body = body.to_bytes();
+        let packets = body.split(|byte| *byte == PACKET_END);
+        let packets = packets.filter(|packet| is_event_or_ack(packet)).count();
+        let count = |number| u64::try_from(number).unwrap_or(u64::MAX);
+        self.registry.polled(sid, count(body.len()), count(packets));
+        Response::from_parts(head, boxed(Full::from(body)))
     }
 }
 

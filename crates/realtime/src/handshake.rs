@@ -23,6 +23,7 @@ use crate::{
     attempts::{Attempt, Attempts},
     closer::SessionCloser,
     events::EventHandler,
+    flusher::Flusher,
     gate::{BearerToken, is_websocket},
     metrics::{ACCEPTED, METRICS},
     outbound::Outbound,
@@ -39,6 +40,7 @@ pub(crate) struct Handshake {
     pub(crate) registry: Arc<Registry>,
     /// Those of each address, shared with the gate.
     pub(crate) handshakes: Arc<KeyedRate<IpAddr>>,
+    pub(crate) flusher: Arc<Flusher>,
     pub(crate) closer: SessionCloser,
     pub(crate) tasks: TaskTracker,
 }
@@ -73,7 +75,7 @@ impl Handshake {
         let attempts = socket.req_parts().extensions.get::<Attempts>();
         let attempts = attempts.cloned().unwrap_or_default();
         let opened = match self.admit(socket, &attempts) {
-            Ok(()) => self.open(socket, auth).await,
+            Ok(()) => self.open(socket, auth, !attempts.has_accepted()).await,
             Err(refusal) => Err(refusal),
         };
         let Err(refusal) = opened else {
@@ -106,7 +108,7 @@ impl Handshake {
         }
     }
 
-    async fn open(&self, socket: &Arc<Socket>, auth: Option<&str>) -> Result<(), Refusal> {
+    async fn open(&self, socket: &Arc<Socket>, auth: Option<&str>, is_first: bool) -> Result<(), Refusal> {
         let header = socket.req_parts().extensions.get::<BearerToken>();
         let token = match auth_token(auth)? {
             Some(token) => token,
@@ -120,12 +122,13 @@ impl Handshake {
             .await
             .map_err(|error| refused_token(&error))?;
         let session = self.chat.open_session(principal).await?;
-        let outbound = Outbound::new(self.options.outbound_bytes);
+        let outbound = Outbound::new(self.options.outbound_bytes, is_first);
         let client = Arc::new(ClientSocket::new(
             self.chat.clone(),
             session,
             socket,
             outbound,
+            self.flusher.clone(),
             self.closer.clone(),
             self.tasks.clone(),
         ));

@@ -10,6 +10,8 @@ mod attempts;
 mod closer;
 mod connection;
 mod events;
+mod flusher;
+mod frame;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -30,7 +32,8 @@ mod socket;
 mod testing;
 mod upgrade;
 
-pub use connection::{Connection, ConnectionRef};
+pub use connection::{Connection, ConnectionRef, FrameWriter};
+pub use frame::WrittenFrames;
 pub use gate::{RealtimeLayer, RealtimeService};
 pub use options::RealtimeOptions;
 pub use realtime::Realtime;

@@ -1,4 +1,4 @@
-//! How much waits for a socket.
+//! How much waits for a socket, and whether the library has any of it.
 
 use std::sync::{
     Arc,
@@ -8,7 +8,7 @@ use std::sync::{
 use parking_lot::RwLock;
 use tokio::sync::Notify;
 
-use crate::ConnectionRef;
+use crate::{ConnectionRef, frame::header_bytes};
 
 /// Counts the bytes handed to a socket's queue against those that left it. A reader is slow by bytes that wait, never
 /// by a number of packets.
@@ -21,6 +21,10 @@ pub(crate) struct Outbound {
     passed: AtomicU64,
     /// Bytes that polling responses took away.
     polled: AtomicU64,
+    /// Events and answers that polling responses took away.
+    polled_packets: AtomicU64,
+    /// Whether the socket is the first of its session: what the library wrote of events and answers was this one's.
+    is_first: bool,
     /// The WebSocket's connection, and what it had written before it became this socket's.
     connection: RwLock<Option<(ConnectionRef, u64)>>,
     /// Told whenever something left.
@@ -39,12 +43,14 @@ const WINDOW_BYTES: u64 = 64 * 1024;
 pub(crate) struct TooSlow;
 
 impl Outbound {
-    pub(crate) fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize, is_first: bool) -> Self {
         Self {
+            is_first,
             limit: u64::try_from(limit).unwrap_or(u64::MAX),
             handed: AtomicU64::new(0),
             passed: AtomicU64::new(0),
             polled: AtomicU64::new(0),
+            polled_packets: AtomicU64::new(0),
             connection: RwLock::new(None),
             left_more: Arc::default(),
         }
@@ -101,6 +107,22 @@ impl Outbound {
         }
     }
 
+    /// Waits until something left, or whoever waits is to look around.
+    pub(crate) async fn left_more(&self) {
+        self.left_more.notified().await;
+    }
+
+    /// The connection with a way beside the library, once that has nothing of the socket any more: all that it was given
+    /// has left, the last of it over this WebSocket. Before that, CONNECT may still wait in its queue, or a poll take
+    /// something away.
+    pub(crate) fn beside_library(&self, given: u64) -> Option<ConnectionRef> {
+        let connection = self.connection.read();
+        let (connection, _) = connection.as_ref().filter(|_| self.is_first)?;
+        let written = connection.0.frames()?.written_by_library();
+        let polled = self.polled_packets.load(Ordering::Relaxed);
+        (written > 0 && written.saturating_add(polled) == given).then(|| connection.clone())
+    }
+
     /// Makes whoever waits ask again.
     pub(crate) fn tell(&self) {
         self.left_more.notify_one();
@@ -112,9 +134,10 @@ impl Outbound {
         waiting > BUSY_BYTES.min(self.limit / 4)
     }
 
-    /// A polling response took these bytes away.
-    pub(crate) fn polled(&self, bytes: u64) {
+    /// A polling response took these bytes away, with so many events and answers.
+    pub(crate) fn polled(&self, bytes: u64, packets: u64) {
         self.polled.fetch_add(bytes, Ordering::Relaxed);
+        self.polled_packets.fetch_add(packets, Ordering::Relaxed);
         self.tell();
     }
 
@@ -130,15 +153,12 @@ impl Outbound {
     /// would add up over the life of a socket. Only the few packets that a session polls for while its upgrade is
     /// under way are taken for a header too long.
     fn framed(&self, packet_bytes: usize) -> u64 {
-        let header = match packet_bytes {
-            _ if self.connection.read().is_none() => 0,
-            0..126 => 2,
-            126..65_536 => 4,
-            _ => 10,
+        let header = if self.connection.read().is_none() {
+            0
+        } else {
+            header_bytes(packet_bytes)
         };
-        u64::try_from(packet_bytes)
-            .unwrap_or(u64::MAX)
-            .saturating_add(header)
+        u64::try_from(packet_bytes.saturating_add(header)).unwrap_or(u64::MAX)
     }
 }
 
@@ -148,7 +168,7 @@ mod tests {
     use crate::testing::Wire;
 
     fn websocket(limit: usize, wire: &Wire) -> Outbound {
-        let outbound = Outbound::new(limit);
+        let outbound = Outbound::new(limit, true);
         outbound.attach(wire.connection());
         outbound
     }
@@ -190,21 +210,21 @@ mod tests {
 
     #[test]
     fn polling_counts_responses() {
-        let outbound = Outbound::new(100);
+        let outbound = Outbound::new(100, true);
         assert!(outbound.hand(60).is_ok());
-        outbound.polled(60);
+        outbound.polled(60, 1);
         assert!(outbound.hand(60).is_ok());
         assert_eq!(outbound.hand(60), Err(TooSlow));
     }
 
     #[test]
     fn an_upgrade_forgets_nothing_that_waits() {
-        let (wire, outbound) = (Wire::open(), Outbound::new(250));
+        let (wire, outbound) = (Wire::open(), Outbound::new(250, true));
         assert!(outbound.hand(200).is_ok());
         outbound.attach(wire.connection());
         assert_eq!(outbound.hand(98), Err(TooSlow));
         // Half by a poll that was under way, half over the WebSocket.
-        outbound.polled(100);
+        outbound.polled(100, 1);
         wire.write(200);
         assert!(outbound.hand(198).is_ok());
         assert_eq!(outbound.hand(98), Err(TooSlow));
@@ -212,10 +232,10 @@ mod tests {
 
     #[test]
     fn a_healthy_socket_has_its_whole_room_for_ever_after_an_upgrade() {
-        let (wire, outbound) = (Wire::open(), Outbound::new(1_000));
+        let (wire, outbound) = (Wire::open(), Outbound::new(1_000, true));
         for _ in 0..100 {
             assert!(outbound.hand(500).is_ok());
-            outbound.polled(500);
+            outbound.polled(500, 1);
         }
         outbound.attach(wire.connection());
         for _ in 0..100 {

@@ -1,13 +1,17 @@
 //! What leaves for one socket, in the order in which it was sent.
 //!
-//! The library's queue holds a copy of every packet, so it gets no more than a window's worth at a time. What is behind
-//! that waits here, where an entry of the log is one pointer however many sockets wait for it: readers that are slow
-//! together cost little more than one. A socket that keeps up never has anything waiting here.
+//! Where its connection has a way beside the library, a socket takes it as soon as the library has nothing more of it:
+//! what is sent waits here until the [`Flusher`] writes it, which is at once. Elsewhere (it polls, or its connection is
+//! encrypted) it goes through the library. That has a queue, which holds a copy of every packet, so it gets no more than
+//! a window's worth at a time.
+//!
+//! What waits here longer waits for a slow reader. An entry of the log is one pointer however many sockets wait for it:
+//! readers that are slow together cost little more than one.
 
 use std::{
     collections::VecDeque,
     sync::{
-        Arc, Weak,
+        Arc, OnceLock, Weak,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -16,22 +20,19 @@ use parking_lot::Mutex;
 use sealroom_domain::UserId;
 use sealroom_engine::{Gone, Published, Shared, Signal};
 use sealroom_wire::{RawValue, event_name};
-use socketioxide::{extract::AckSender, socket::Socket};
+use socketioxide::socket::Socket;
 use tokio_util::task::TaskTracker;
 
 use crate::{
     ConnectionRef,
     closer::SessionCloser,
-    events::encoding,
+    events::{ack_sender, encoding},
+    flusher::Flusher,
+    frame,
     metrics::{METRICS, cause},
     notices::{encode_signal, signal_name},
     outbound::Outbound,
 };
-
-/// Bytes around an event's name and data: 4, 2, the brackets, the quotes and the comma.
-const AROUND_EVENT: usize = 7;
-/// Bytes around an answer's data at least: 4, 3, one digit of the ack's id, the brackets.
-const AROUND_ACK: usize = 5;
 
 /// One thing to send.
 pub(crate) enum Outgoing {
@@ -41,32 +42,48 @@ pub(crate) enum Outgoing {
     Signal(Arc<Shared<Signal>>),
     /// An event of this socket alone.
     Event(&'static str, Box<RawValue>),
-    /// The answer to a request.
-    Ack(AckSender, Box<RawValue>),
+    /// The answer to a request, under the number that the client gave it.
+    Ack(i64, Box<RawValue>),
+}
+
+/// What goes on the wire.
+enum Packet<'a> {
+    Event(&'static str, &'a RawValue),
+    Ack(i64, &'a RawValue),
 }
 
 impl Outgoing {
-    /// What it takes on the wire; `None` where it cannot be encoded.
-    fn bytes(&self) -> Option<usize> {
-        let event = |name: &str, data: &RawValue| data.get().len() + name.len() + AROUND_EVENT;
+    /// `None` where it cannot be encoded.
+    fn packet(&self) -> Option<Packet<'_>> {
         Some(match self {
-            Self::Entry(published) => event(event_name(published.entry()), encoding(published)?),
-            Self::Signal(signal) => event(signal_name(*signal.value()), encoded(signal)?),
-            Self::Event(name, data) => event(name, data),
-            Self::Ack(_, data) => data.get().len() + AROUND_ACK,
+            Self::Entry(published) => Packet::Event(event_name(published.entry()), encoding(published)?),
+            Self::Signal(signal) => Packet::Event(signal_name(*signal.value()), encoded(signal)?),
+            Self::Event(name, data) => Packet::Event(name, data),
+            Self::Ack(id, data) => Packet::Ack(*id, data),
         })
+    }
+}
+
+impl Packet<'_> {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Event(name, data) => frame::event_bytes(name, data.get()),
+            Self::Ack(id, data) => frame::ack_bytes(*id, data.get()),
+        }
+    }
+
+    fn put(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Event(name, data) => frame::put_event(out, name, data.get()),
+            Self::Ack(id, data) => frame::put_ack(out, *id, data.get()),
+        }
     }
 
     /// Gives it to the library; `false` where that cannot take it.
-    fn pass(self, socket: &Socket) -> bool {
+    fn pass(&self, socket: &Arc<Socket>) -> bool {
         match self {
-            Self::Entry(published) => encoding(&published)
-                .is_some_and(|data| socket.emit(event_name(published.entry()), data).is_ok()),
-            Self::Signal(signal) => {
-                encoded(&signal).is_some_and(|data| socket.emit(signal_name(*signal.value()), data).is_ok())
-            }
-            Self::Event(name, data) => socket.emit(name, &*data).is_ok(),
-            Self::Ack(sender, data) => sender.send(&*data).is_ok(),
+            Self::Event(name, data) => socket.emit(name, data).is_ok(),
+            Self::Ack(id, data) => ack_sender(socket, *id).send(data).is_ok(),
         }
     }
 }
@@ -84,6 +101,9 @@ pub(crate) struct Outbox {
     socket: Weak<Socket>,
     outbound: Outbound,
     waiting: Mutex<Waiting>,
+    /// The connection, once everything goes beside the library; for good.
+    direct: OnceLock<ConnectionRef>,
+    flusher: Arc<Flusher>,
     closer: SessionCloser,
     tasks: TaskTracker,
     /// Set for good once its transport was told to close, or is gone: from then on it takes nothing more.
@@ -94,8 +114,35 @@ pub(crate) struct Outbox {
 struct Waiting {
     /// With the bytes that each was counted as.
     queue: VecDeque<(u64, Outgoing)>,
-    /// A task passes on what waits, and ends when nothing does.
+    /// Somebody passes on what waits, until nothing does: the flusher, or a task of the socket's own.
     is_passed_on: bool,
+    /// Packets that the library was given.
+    given: u64,
+    /// The socket is told to stay away once nothing waits.
+    is_ending: bool,
+}
+
+/// Frames that are written together. Used again for each socket.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    bytes: Vec<u8>,
+    /// Where each frame ends.
+    ends: Vec<usize>,
+}
+
+/// A batch is written once it has so many bytes.
+const BATCH_BYTES: usize = 32 * 1024;
+
+/// How many places for what waits are kept by a socket that has nothing waiting.
+const PLACES_KEPT: usize = 8;
+
+/// What became of what waited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Passed {
+    /// It left.
+    All,
+    /// The peer takes no more at the moment.
+    Some,
 }
 
 impl Outbox {
@@ -103,6 +150,7 @@ impl Outbox {
         (number, user_id): (u64, UserId),
         socket: &Arc<Socket>,
         outbound: Outbound,
+        flusher: Arc<Flusher>,
         closer: SessionCloser,
         tasks: TaskTracker,
     ) -> Arc<Self> {
@@ -112,6 +160,8 @@ impl Outbox {
             socket: Arc::downgrade(socket),
             outbound,
             waiting: Mutex::default(),
+            direct: OnceLock::new(),
+            flusher,
             closer,
             tasks,
             closing: AtomicBool::new(false),
@@ -146,16 +196,20 @@ impl Outbox {
             return Err(Gone);
         }
         // Encoding cannot fail for these types; a socket that would miss something is closed all the same.
-        let Some(bytes) = outgoing.bytes() else {
+        let Some(bytes) = outgoing.packet().map(|packet| packet.bytes()) else {
             return self.give_up(cause::DEFECT);
         };
         let Ok(bytes) = self.outbound.hand(bytes) else {
             return self.give_up(cause::OUTBOUND_BYTES);
         };
         let mut waiting = self.waiting.lock();
-        if waiting.queue.is_empty() && self.outbound.has_window() {
+        if waiting.is_ending {
+            return Err(Gone);
+        }
+        let is_direct = self.is_direct(&waiting);
+        if !is_direct && waiting.queue.is_empty() && self.outbound.has_window() {
             // Under the lock: nothing that is sent later may overtake it.
-            let passed = self.pass(bytes, outgoing);
+            let passed = self.pass(&mut waiting, bytes, &outgoing);
             drop(waiting);
             return if passed {
                 Ok(())
@@ -164,11 +218,32 @@ impl Outbox {
             };
         }
         waiting.queue.push_back((bytes, outgoing));
-        if !waiting.is_passed_on {
-            waiting.is_passed_on = true;
+        if waiting.is_passed_on {
+            return Ok(());
+        }
+        waiting.is_passed_on = true;
+        drop(waiting);
+        if is_direct {
+            self.flusher.mark(self);
+        } else {
             self.tasks.spawn(Arc::clone(self).pass_on());
         }
         Ok(())
+    }
+
+    /// Whether what is sent goes beside the library, which it does from the first moment on at which it can.
+    fn is_direct(&self, waiting: &Waiting) -> bool {
+        if self.direct.get().is_some() {
+            return true;
+        }
+        if !waiting.queue.is_empty() {
+            return false;
+        }
+        let Some(connection) = self.outbound.beside_library(waiting.given) else {
+            return false;
+        };
+        self.direct.get_or_init(|| connection);
+        true
     }
 
     /// Closes the transport at once: the client comes back by itself and recovers. The cause is one of
@@ -188,19 +263,23 @@ impl Outbox {
         }
     }
 
-    /// Tells the client to stay away, then closes the transport.
+    /// Tells the client to stay away, behind what waits for it, then closes the transport.
     pub(crate) fn end(&self, cause: &'static str) {
         tracing::debug!(socket = self.number, user_id = %self.user_id, cause, "ending a socket");
         let Some(socket) = self.socket.upgrade() else {
             return;
         };
-        let sid = socket.id;
-        // Where its queue is full the client does not hear it; the transport goes all the same.
-        let _ = socket.disconnect();
-        if self.begin_closing() {
+        let mut waiting = self.waiting.lock();
+        if !waiting.is_ending && !self.is_closing() {
             METRICS.closed(cause);
         }
-        self.closer.close_soon(sid);
+        waiting.is_ending = true;
+        if !waiting.is_passed_on {
+            self.leave();
+        }
+        drop(waiting);
+        // Also where something waits for ever.
+        self.closer.close_soon(socket.id);
     }
 
     /// The transport is gone: nothing waits any more.
@@ -221,45 +300,133 @@ impl Outbox {
         Err(Gone)
     }
 
-    fn pass(&self, bytes: u64, outgoing: Outgoing) -> bool {
-        let Some(socket) = self.socket.upgrade() else {
+    fn pass(&self, waiting: &mut Waiting, bytes: u64, outgoing: &Outgoing) -> bool {
+        let (Some(socket), Some(packet)) = (self.socket.upgrade(), outgoing.packet()) else {
             return false;
         };
         self.outbound.passed(bytes);
-        outgoing.pass(&socket)
+        waiting.given += 1;
+        packet.pass(&socket)
     }
 
-    /// Passes on what waits, as fast as it leaves.
+    /// Passes on what waits, as fast as it leaves through the library.
     async fn pass_on(self: Arc<Self>) {
         loop {
             self.outbound
                 .until(|outbound| outbound.has_window() || self.is_closing())
                 .await;
             match self.pass_a_window() {
-                Ok(true) => {}
-                Ok(false) => return,
+                Ok(Passed::Some) => {}
+                Ok(Passed::All) => return,
                 Err(Gone) => self.close_transport(cause::QUEUE),
             }
         }
     }
 
-    /// Passes on as much as may leave now; `false` where nothing waits any more.
-    fn pass_a_window(&self) -> Result<bool, Gone> {
+    /// Passes on as much as may leave now.
+    fn pass_a_window(&self) -> Result<Passed, Gone> {
         let mut waiting = self.waiting.lock();
         while self.outbound.has_window() && !self.is_closing() {
             let Some((bytes, outgoing)) = waiting.queue.pop_front() else {
                 break;
             };
-            if !self.pass(bytes, outgoing) {
+            if !self.pass(&mut waiting, bytes, &outgoing) {
                 return Err(Gone);
             }
         }
-        if waiting.queue.is_empty() || self.is_closing() {
-            // The room of a burst is given back.
-            *waiting = Waiting::default();
-            return Ok(false);
+        Ok(self.rest(&mut waiting))
+    }
+
+    /// Writes what waits beside the library. What the peer does not take now is left to a task.
+    pub(crate) fn flush(self: &Arc<Self>, batch: &mut Batch) {
+        if self.write(batch) == Passed::Some {
+            self.tasks.spawn(Arc::clone(self).write_on());
         }
-        Ok(true)
+    }
+
+    /// Writes what waits as fast as the peer takes it.
+    async fn write_on(self: Arc<Self>) {
+        let Some(frames) = self.direct.get().and_then(|connection| connection.0.frames()) else {
+            return;
+        };
+        // Of its own: nothing is kept for a socket that keeps up.
+        let mut batch = Batch::default();
+        while self.write(&mut batch) == Passed::Some {
+            tokio::select! {
+                () = frames.writable() => {}
+                () = self.outbound.left_more() => {}
+            }
+        }
+    }
+
+    /// Writes as much as the peer takes now. One at a time does: who set `is_passed_on`.
+    fn write(&self, batch: &mut Batch) -> Passed {
+        let Some(frames) = self.direct.get().and_then(|connection| connection.0.frames()) else {
+            return Passed::All;
+        };
+        loop {
+            {
+                let mut waiting = self.waiting.lock();
+                batch.fill(&waiting.queue);
+                if batch.ends.is_empty() || self.is_closing() {
+                    return self.rest(&mut waiting);
+                }
+            }
+            // Without the lock: whoever sends does not wait for the system.
+            let Ok(written) = frames.write(&batch.bytes, &batch.ends) else {
+                self.begin_closing();
+                self.close_again();
+                continue;
+            };
+            let mut waiting = self.waiting.lock();
+            waiting.queue.drain(..written);
+            if written < batch.ends.len() || waiting.queue.is_empty() {
+                return self.rest(&mut waiting);
+            }
+        }
+    }
+
+    /// What is left after something was passed on. Nobody passes on any more where nothing is.
+    fn rest(&self, waiting: &mut Waiting) -> Passed {
+        if self.is_closing() {
+            waiting.queue.clear();
+        }
+        if !waiting.queue.is_empty() {
+            return Passed::Some;
+        }
+        // The room of a burst is given back.
+        waiting.queue.shrink_to(PLACES_KEPT);
+        waiting.is_passed_on = false;
+        if waiting.is_ending {
+            self.leave();
+        }
+        Passed::All
+    }
+
+    /// Leaves the namespace. Where the library's queue is full the client does not hear it; the transport goes all the
+    /// same.
+    fn leave(&self) {
+        if let Some(socket) = self.socket.upgrade() {
+            let _ = socket.disconnect();
+        }
+        self.begin_closing();
+    }
+}
+
+impl Batch {
+    /// Encodes what waits longest.
+    fn fill(&mut self, queue: &VecDeque<(u64, Outgoing)>) {
+        self.bytes.clear();
+        self.ends.clear();
+        // One packet alone may be far larger.
+        self.bytes.shrink_to(2 * BATCH_BYTES);
+        for packet in queue.iter().map_while(|(_, outgoing)| outgoing.packet()) {
+            packet.put(&mut self.bytes);
+            self.ends.push(self.bytes.len());
+            if self.bytes.len() >= BATCH_BYTES {
+                break;
+            }
+        }
     }
 }
 

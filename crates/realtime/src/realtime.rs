@@ -15,6 +15,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     RealtimeLayer, RealtimeOptions,
     closer::SessionCloser,
+    flusher::Flusher,
     handshake::{Handshake, HandshakeMiddleware},
     janitor,
     metrics::{METRICS, cause},
@@ -29,6 +30,7 @@ pub struct Realtime {
     tasks: TaskTracker,
     stop: CancellationToken,
     janitor: JoinHandle<()>,
+    flusher: Arc<Flusher>,
 }
 
 /// Packets that wait for one socket at most. Far more than the bytes that may wait: a reader is slow by bytes.
@@ -52,6 +54,7 @@ impl Realtime {
         let tasks = TaskTracker::new();
         let stop = CancellationToken::new();
         let handshakes = Arc::new(KeyedRate::new(options.handshakes_per_address));
+        let flusher = Arc::new(Flusher::start(&tasks, &stop));
         let (service, io) = builder(&options).build_svc();
         let handshake = Handshake {
             chat,
@@ -59,6 +62,7 @@ impl Realtime {
             options: options.clone(),
             registry: registry.clone(),
             handshakes: handshakes.clone(),
+            flusher: flusher.clone(),
             closer: SessionCloser::new(service.clone(), registry.clone(), tasks.clone()),
             tasks: tasks.clone(),
         };
@@ -70,6 +74,7 @@ impl Realtime {
             tasks,
             stop,
             janitor,
+            flusher,
         }
     }
 
@@ -86,9 +91,10 @@ impl Realtime {
         self.registry.count()
     }
 
-    /// Whether the task that looks at all sockets still runs; without it nobody closes those that are stuck.
+    /// Whether the tasks that write to all sockets, and that which looks at them, still run; without it nobody closes
+    /// those that are stuck.
     pub fn is_whole(&self) -> bool {
-        !self.janitor.is_finished() || self.stop.is_cancelled()
+        (self.flusher.is_whole() && !self.janitor.is_finished()) || self.stop.is_cancelled()
     }
 
     /// Sets the metrics that tell a level and not a count: for whoever reads the metrics, right before it does. All

@@ -155,10 +155,10 @@ impl Registry {
         tables.connections.retain(|_, connection| connection.0.is_open());
     }
 
-    /// A polling response took these bytes to a session's client.
-    pub(crate) fn polled(&self, sid: Sid, bytes: u64) {
+    /// A polling response took these bytes to a session's client, with so many events and answers.
+    pub(crate) fn polled(&self, sid: Sid, bytes: u64, packets: u64) {
         if let Some(socket) = self.tables.read().sockets.get(&sid) {
-            socket.polled(bytes);
+            socket.polled(bytes, packets);
         }
     }
 }

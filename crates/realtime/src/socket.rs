@@ -12,12 +12,13 @@ use sealroom_domain::{ErrorCode, GroupId, Refusal, RemovalReason};
 use sealroom_engine::{Chat, Gone, Published, Session, Shared, Signal, Subscriber};
 use serde::Serialize;
 use serde_json::value::to_raw_value;
-use socketioxide::{extract::AckSender, socket::Socket};
+use socketioxide::socket::Socket;
 use tokio_util::task::TaskTracker;
 
 use crate::{
     ConnectionRef,
     closer::SessionCloser,
+    flusher::Flusher,
     jobs::Jobs,
     metrics::cause,
     notices::{RemovedFromGroup, RequestError, TokenExpiring},
@@ -54,6 +55,7 @@ impl ClientSocket {
         session: Arc<Session>,
         socket: &Arc<Socket>,
         outbound: Outbound,
+        flusher: Arc<Flusher>,
         closer: SessionCloser,
         tasks: TaskTracker,
     ) -> Self {
@@ -63,7 +65,7 @@ impl ClientSocket {
             chat,
             session,
             jobs: Arc::default(),
-            outbox: Outbox::new(name, socket, outbound, closer, tasks.clone()),
+            outbox: Outbox::new(name, socket, outbound, flusher, closer, tasks.clone()),
             is_held: AtomicBool::new(false),
             tasks,
         }
@@ -94,8 +96,8 @@ impl ClientSocket {
         self.outbox.outbound().attach(connection);
     }
 
-    pub(crate) fn polled(&self, bytes: u64) {
-        self.outbox.outbound().polled(bytes);
+    pub(crate) fn polled(&self, bytes: u64, packets: u64) {
+        self.outbox.outbound().polled(bytes, packets);
     }
 
     /// Sends an event, without waiting.
@@ -106,10 +108,10 @@ impl ClientSocket {
         }
     }
 
-    /// Answers a request, without waiting.
-    pub(crate) fn acknowledge(&self, ack: AckSender, data: &impl Serialize) {
+    /// Answers the request of that number, without waiting.
+    pub(crate) fn acknowledge(&self, ack_id: i64, data: &impl Serialize) {
         if let Ok(raw) = to_raw_value(data) {
-            let _ = self.outbox.send(Outgoing::Ack(ack, raw));
+            let _ = self.outbox.send(Outgoing::Ack(ack_id, raw));
         }
     }
 

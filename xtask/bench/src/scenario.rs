@@ -162,7 +162,12 @@ fn throughput(times: Times) -> Vec<Scenario> {
             times.sends(shape(50, 2), Pace::Acknowledged(1)),
             &ALL,
         ),
-        scenario("pairs-16", "50 groups of 2, 100 senders, 16 in flight", sixteen, &ALL),
+        scenario(
+            "pairs-16",
+            "50 groups of 2, 100 senders, 16 in flight",
+            sixteen,
+            &ALL,
+        ),
         scenario(
             "pairs-16-ids",
             "the same with a `client_message_id` each",
@@ -170,7 +175,12 @@ fn throughput(times: Times) -> Vec<Scenario> {
             &OURS,
         ),
         scenario("fan-1", "1 group of 1 000, one message at a time", fan(1), &EACH),
-        scenario("fan-12", "1 group of 1 000, 12 messages in flight", fan(12), &EACH),
+        scenario(
+            "fan-12",
+            "1 group of 1 000, 12 messages in flight",
+            fan(12),
+            &EACH,
+        ),
     ]
 }
 

@@ -28,7 +28,7 @@ pub(crate) struct Answer {
 }
 
 enum To {
-    Ack(AckSender),
+    Ack(i64),
     Nobody(Cow<'static, str>),
 }
 
@@ -36,14 +36,9 @@ enum To {
 const NAME_CHARS: usize = 64;
 
 impl Answer {
-    pub(crate) fn new(
-        client: Arc<ClientSocket>,
-        socket: &Arc<Socket>,
-        event: &str,
-        ack_id: Option<i64>,
-    ) -> Self {
+    pub(crate) fn new(client: Arc<ClientSocket>, event: &str, ack_id: Option<i64>) -> Self {
         let to = match ack_id {
-            Some(_) => To::Ack(ack_sender(socket, ack_id)),
+            Some(id) => To::Ack(id),
             None => To::Nobody(match Request::known(event) {
                 Some(known) => Cow::Borrowed(known),
                 None => Cow::Owned(event.chars().take(NAME_CHARS).collect()),
@@ -62,8 +57,8 @@ impl Answer {
     }
 
     pub(crate) fn accept(mut self, ack: &impl Serialize) {
-        if let Some(To::Ack(sender)) = self.to.take() {
-            self.client.acknowledge(sender, ack);
+        if let Some(To::Ack(id)) = self.to.take() {
+            self.client.acknowledge(id, ack);
         }
     }
 
@@ -76,7 +71,7 @@ impl Answer {
             METRICS.refused(refusal.code);
         }
         match self.to.take() {
-            Some(To::Ack(sender)) => self.client.acknowledge(sender, &RefusalBody(refusal)),
+            Some(To::Ack(id)) => self.client.acknowledge(id, &RefusalBody(refusal)),
             Some(To::Nobody(event)) => self.client.request_error(&event, refusal),
             None => {}
         }
@@ -89,9 +84,10 @@ impl Drop for Answer {
     }
 }
 
-fn ack_sender(socket: &Arc<Socket>, ack_id: Option<i64>) -> AckSender {
+/// The library's own way to answer the request of that number.
+pub(crate) fn ack_sender(socket: &Arc<Socket>, ack_id: i64) -> AckSender {
     let mut unused = Value::Bytes(bytes::Bytes::new());
-    match AckSender::from_message_parts(socket, &mut unused, &ack_id) {
+    match AckSender::from_message_parts(socket, &mut unused, &Some(ack_id)) {
         Ok(sender) => sender,
         Err(never) => match never {},
     }

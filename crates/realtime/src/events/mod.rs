@@ -20,7 +20,11 @@ use socketioxide::{
 use tokio::time::{Duration, Instant};
 use tracing::Instrument as _;
 
-pub(crate) use self::{answer::encoding, packet::Packet, requests::Request};
+pub(crate) use self::{
+    answer::{ack_sender, encoding},
+    packet::Packet,
+    requests::Request,
+};
 /// The events that there are.
 pub(crate) const EVENTS: [&str; Request::EVENTS.len()] = Request::EVENTS;
 use self::{
@@ -61,10 +65,10 @@ impl EventHandler {
 }
 
 impl MessageHandler<LocalAdapter, EventHandler> for EventHandler {
-    fn call(&self, socket: Arc<Socket>, value: Value, ack_id: Option<i64>) {
+    fn call(&self, _socket: Arc<Socket>, value: Value, ack_id: Option<i64>) {
         let packet = Packet::read(&value);
         METRICS.event(&packet.event);
-        let answer = Answer::new(self.client.clone(), &socket, &packet.event, ack_id);
+        let answer = Answer::new(self.client.clone(), &packet.event, ack_id);
         let span = answer.span.clone();
         let _in_request = span.enter();
         match self.admit(&packet.event) {

@@ -38,7 +38,7 @@ struct Shared {
     idle: Notify,
     tasks: TaskTracker,
     refused: AtomicU64,
-    sent_bytes: AtomicU64,
+    sent_bytes: Arc<AtomicU64>,
 }
 
 #[derive(Default)]
@@ -112,7 +112,7 @@ impl Connections {
     ) -> Option<(TrackedStream, Handle)> {
         let parts = Parts::new(stream);
         let permit = self.permit(parts.socket(), address, options)?;
-        Some(parts.count(permit))
+        Some(parts.count(permit, options.tls.is_some()))
     }
 
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
@@ -152,9 +152,9 @@ impl fmt::Debug for Connections {
 }
 
 impl Permit {
-    /// The connection wrote these.
-    pub(super) fn sent(&self, bytes: u64) {
-        self.shared.sent_bytes.fetch_add(bytes, Ordering::Relaxed);
+    /// Where bytes are counted that the kernel took.
+    pub(super) fn sent_bytes(&self) -> Arc<AtomicU64> {
+        self.shared.sent_bytes.clone()
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod connections;
 mod hold;
+mod lane;
 mod socket;
 mod tls;
 

@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sealroom_realtime::Connection;
+use sealroom_realtime::{Connection, FrameWriter};
 use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -27,6 +27,7 @@ use tokio::{
 use super::{
     connections::Permit,
     hold::{Held, Hold},
+    lane::Lane,
 };
 
 /// Bytes that are read beyond those that are written, while a write waits for the peer. WebSocket answers each ping, into
@@ -47,7 +48,7 @@ pub(super) struct TrackedStream {
     room: Option<Pin<Box<dyn Future<Output = io::Result<()>> + Send>>>,
     held: Held,
     /// Dropped last: the connection counts until its descriptor is closed, whoever owns the stream by then.
-    permit: Permit,
+    _permit: Permit,
 }
 
 /// The descriptor. It is closed when the stream is dropped: handles hold it weakly.
@@ -62,15 +63,18 @@ pub(super) struct Counted<S> {
     progress: Arc<Progress>,
 }
 
-/// What a handle may ask for. Written by the streams alone, so plain loads and stores are enough.
+/// What a handle may ask for.
 #[derive(Debug)]
 pub(super) struct Progress {
     opened: Instant,
     bytes_written: AtomicU64,
+    /// The same of all connections, below their encryption.
+    sent_bytes: Arc<AtomicU64>,
     /// Since when a write waits, in milliseconds after `opened` plus one; 0 where none does.
     stalled_since: AtomicU64,
     /// Told whenever more was written.
     told: OnceLock<Arc<Notify>>,
+    lane: Lane,
 }
 
 /// The connection as others see it.
@@ -79,6 +83,8 @@ pub(super) struct Handle {
     socket: Weak<Socket>,
     progress: Arc<Progress>,
     hold: Arc<Hold>,
+    /// It is encrypted: only whoever encrypts may write to it.
+    is_encrypted: bool,
 }
 
 /// A connection that is not counted yet.
@@ -100,18 +106,21 @@ impl Parts {
         Arc::downgrade(&self.socket)
     }
 
-    pub(super) fn count(self, permit: Permit) -> (TrackedStream, Handle) {
+    pub(super) fn count(self, permit: Permit, is_encrypted: bool) -> (TrackedStream, Handle) {
         let progress = Arc::new(Progress {
             opened: Instant::now(),
             bytes_written: AtomicU64::new(0),
+            sent_bytes: permit.sent_bytes(),
             stalled_since: AtomicU64::new(0),
             told: OnceLock::new(),
+            lane: Lane::default(),
         });
         let hold = Arc::new(Hold::new());
         let handle = Handle {
             socket: self.socket(),
             progress: progress.clone(),
             hold: hold.clone(),
+            is_encrypted,
         };
         let stream = TrackedStream {
             read: self.read,
@@ -120,14 +129,14 @@ impl Parts {
             read_ahead: 0,
             room: None,
             held: Held::new(hold),
-            permit,
+            _permit: permit,
         };
         (stream, handle)
     }
 }
 
 impl Socket {
-    fn tcp(&self) -> &TcpStream {
+    pub(super) fn tcp(&self) -> &TcpStream {
         self.0.as_ref()
     }
 
@@ -140,7 +149,7 @@ impl Socket {
         let _ = socket.shutdown(Shutdown::Both);
     }
 
-    fn poll_write_with(
+    pub(super) fn poll_write_with(
         &self,
         cx: &mut Context<'_>,
         mut write: impl FnMut(&TcpStream) -> io::Result<usize>,
@@ -157,31 +166,56 @@ impl Socket {
 }
 
 impl Progress {
-    fn note(&self, written: &Poll<io::Result<usize>>, permit: &Permit) {
+    /// A write ended like this.
+    pub(super) fn note(&self, written: &Poll<io::Result<usize>>) {
         match written {
             Poll::Ready(Ok(bytes)) => {
-                permit.sent(u64::try_from(*bytes).unwrap_or(u64::MAX));
+                self.sent_bytes.fetch_add(wide(*bytes), Ordering::Relaxed);
                 self.stalled_since.store(0, Ordering::Relaxed);
             }
             Poll::Ready(Err(_)) => self.stalled_since.store(0, Ordering::Relaxed),
-            Poll::Pending => {
-                if self.stalled_since.load(Ordering::Relaxed) == 0 {
-                    self.stalled_since
-                        .store(self.age_ms().saturating_add(1), Ordering::Relaxed);
+            Poll::Pending => self.stall(),
+        }
+    }
+
+    /// Writes what the kernel takes now, which may be nothing.
+    pub(super) fn try_write(&self, socket: &Socket, bytes: &[u8]) -> io::Result<usize> {
+        match socket.tcp().try_write(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.stall();
+                Ok(0)
+            }
+            written => {
+                let written = written?;
+                self.sent_bytes.fetch_add(wide(written), Ordering::Relaxed);
+                self.stalled_since.store(0, Ordering::Relaxed);
+                if written < bytes.len() {
+                    self.stall();
                 }
+                Ok(written)
             }
         }
     }
 
-    fn count(&self, written: &Poll<io::Result<usize>>) {
+    /// So many bytes left.
+    pub(super) fn count(&self, bytes: usize) {
+        self.bytes_written.fetch_add(wide(bytes), Ordering::Relaxed);
+    }
+
+    /// The same of the library's, for whose leaving somebody may wait.
+    fn count_and_tell(&self, written: &Poll<io::Result<usize>>) {
         if let Poll::Ready(Ok(bytes)) = written {
-            let bytes = u64::try_from(*bytes).unwrap_or(u64::MAX);
-            let before = self.bytes_written.load(Ordering::Relaxed);
-            self.bytes_written
-                .store(before.wrapping_add(bytes), Ordering::Relaxed);
+            self.count(*bytes);
             if let Some(told) = self.told.get() {
                 told.notify_one();
             }
+        }
+    }
+
+    fn stall(&self) {
+        if self.stalled_since.load(Ordering::Relaxed) == 0 {
+            self.stalled_since
+                .store(self.age_ms().saturating_add(1), Ordering::Relaxed);
         }
     }
 
@@ -199,7 +233,23 @@ impl Progress {
     }
 }
 
+fn wide(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}
+
 impl Handle {
+    pub(super) fn socket(&self) -> Option<Arc<Socket>> {
+        self.socket.upgrade()
+    }
+
+    pub(super) fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    pub(super) fn lane(&self) -> &Lane {
+        &self.progress.lane
+    }
+
     /// Counts what is written to this stream of the connection.
     pub(super) fn counting<S>(&self, stream: S) -> Counted<S> {
         Counted {
@@ -243,14 +293,25 @@ impl Connection for Handle {
             socket.kill();
         }
     }
+
+    fn frames(&self) -> Option<&dyn FrameWriter> {
+        (!self.is_encrypted).then_some(self)
+    }
 }
 
 impl TrackedStream {
-    fn note(&mut self, written: &Poll<io::Result<usize>>) {
-        self.progress.note(written, &self.permit);
+    fn poll_write_bufs(
+        &mut self,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+        write: impl FnMut(&TcpStream) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        let to = (&*self.socket, &*self.progress);
+        let written = self.progress.lane.poll_write(cx, to, bufs, write);
         if let Poll::Ready(Ok(bytes)) = written {
-            self.read_ahead = self.read_ahead.saturating_sub(*bytes);
+            self.read_ahead = self.read_ahead.saturating_sub(bytes);
         }
+        written
     }
 
     /// Waits where more was read than may be. Whoever goes on then writes first what waits, or finds the end.
@@ -310,9 +371,7 @@ impl AsyncRead for TrackedStream {
 
 impl AsyncWrite for TrackedStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let written = self.socket.poll_write_with(cx, |tcp| tcp.try_write(buf));
-        self.note(&written);
-        written
+        self.poll_write_bufs(cx, &[IoSlice::new(buf)], |tcp| tcp.try_write(buf))
     }
 
     fn poll_write_vectored(
@@ -320,11 +379,7 @@ impl AsyncWrite for TrackedStream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = self
-            .socket
-            .poll_write_with(cx, |tcp| tcp.try_write_vectored(bufs));
-        self.note(&written);
-        written
+        self.poll_write_bufs(cx, bufs, |tcp| tcp.try_write_vectored(bufs))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -354,7 +409,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.progress.count(&written);
+        self.progress.count_and_tell(&written);
         written
     }
 
@@ -364,7 +419,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.progress.count(&written);
+        self.progress.count_and_tell(&written);
         written
     }
 
