@@ -8,7 +8,7 @@ use std::{
 use tracing::{Metadata, level_filters::LevelFilter};
 use tracing_subscriber::{
     EnvFilter, Layer, Registry,
-    filter::{ParseError, filter_fn},
+    filter::{FilterExt as _, ParseError, filter_fn},
     layer::SubscriberExt,
     util::{SubscriberInitExt, TryInitError},
 };
@@ -72,10 +72,9 @@ where
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    Ok(lines
-        .with_filter(filter(filter_text)?)
-        .with_filter(filter_fn(is_discreet))
-        .boxed())
+    // One filter of both, not one around the other: what either lets through would be made, and then dropped.
+    let filter = filter(filter_text)?.and(filter_fn(is_discreet));
+    Ok(lines.with_filter(filter).boxed())
 }
 
 fn is_discreet(metadata: &Metadata<'_>) -> bool {

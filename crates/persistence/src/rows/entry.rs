@@ -1,6 +1,6 @@
 //! Rows of `entries`.
 
-use diesel::{Insertable, Queryable, Selectable};
+use diesel::{Queryable, Selectable};
 use sealroom_domain::{
     ClientMessageId, DisplayName, EncryptedContent, Entry, EntryBody, KeyEpoch, Message, RemovalReason, Seq,
     Timestamp, UserId,
@@ -147,9 +147,6 @@ pub(crate) fn key_epoch(value: Option<i64>) -> Result<Option<KeyEpoch>, Inconsis
 }
 
 /// An entry that is written.
-#[derive(Insertable)]
-// Every column is bound, NULL too: one statement for all entries, and one that diesel caches.
-#[diesel(table_name = entries, treat_none_as_default_value = false)]
 pub(crate) struct NewEntryRow<'a> {
     pub(crate) group_id: i64,
     pub(crate) seq: i64,

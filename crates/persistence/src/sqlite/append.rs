@@ -8,14 +8,13 @@ use sealroom_domain::{Entry, GroupId, Message, MessageId, Role, Seq, UserId, por
 
 use super::{
     log, lookups, memberships,
-    statements::{ClearEdits, ClearEntry, PutIntoOutbox, SetHead, SetNextMessageId},
+    statements::{ClearEdits, ClearEntry, InsertEntry, PutIntoOutbox, SetHead, SetNextMessageId},
 };
 use crate::{
     append::{Appender, Outcomes},
     error::{Failure, Inconsistency},
     ledger::{Ledger, RoleChange},
     rows::{self, EntryRow, NewEntryRow},
-    schema::entries,
     target::Target,
 };
 
@@ -144,10 +143,7 @@ impl Ledger for SqliteLedger<'_> {
     /// The insert itself finds the message that it may repeat: a look-up before each insert would read the same index
     /// twice.
     fn insert(&mut self, entry: &Entry) -> Result<Option<Entry>, Failure> {
-        let inserted = diesel::insert_into(entries::table)
-            .values(NewEntryRow::from(entry))
-            .on_conflict_do_nothing()
-            .execute(self.conn)?;
+        let inserted = InsertEntry(NewEntryRow::from(entry)).execute(self.conn)?;
         if inserted == 0 {
             return self.repeated(entry).map(Some);
         }

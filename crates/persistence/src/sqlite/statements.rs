@@ -2,11 +2,65 @@
 //! caches the statement of its `update()`; these are cached, and a test sees to it.
 
 use diesel::{
-    sql_types::{BigInt, Binary, Nullable, Text},
+    QueryResult, RunQueryDsl,
+    query_builder::{AstPass, Query, QueryFragment, QueryId},
+    sql_types::{BigInt, Binary, Nullable, SmallInt, Text},
     sqlite::Sqlite,
 };
 
-use crate::statement::{EntryColumns, UserColumns, statement};
+use crate::{
+    rows::NewEntryRow,
+    statement::{EntryColumns, UserColumns, statement},
+};
+
+/// Inserts an entry, unless one is in its way. diesel's own insert writes its text anew for each row.
+pub(crate) struct InsertEntry<'a>(pub(crate) NewEntryRow<'a>);
+
+impl QueryFragment<Sqlite> for InsertEntry<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        let row = &self.0;
+        out.push_sql(
+            "INSERT INTO entries (group_id, seq, kind, at, actor_id, message_id, target_seq, user_id, role, reason, \
+             key_epoch, client_message_id, sender_name, content) VALUES (",
+        );
+        out.push_bind_param::<BigInt, _>(&row.group_id)?;
+        out.push_sql(", ");
+        out.push_bind_param::<BigInt, _>(&row.seq)?;
+        out.push_sql(", ");
+        out.push_bind_param::<SmallInt, _>(&row.kind)?;
+        for number in [&row.at, &row.actor_id] {
+            out.push_sql(", ");
+            out.push_bind_param::<BigInt, _>(number)?;
+        }
+        for number in [&row.message_id, &row.target_seq, &row.user_id] {
+            out.push_sql(", ");
+            out.push_bind_param::<Nullable<BigInt>, _>(number)?;
+        }
+        for text in [&row.role, &row.reason] {
+            out.push_sql(", ");
+            out.push_bind_param::<Nullable<Text>, _>(text)?;
+        }
+        out.push_sql(", ");
+        out.push_bind_param::<Nullable<BigInt>, _>(&row.key_epoch)?;
+        for text in [&row.client_message_id, &row.sender_name, &row.content] {
+            out.push_sql(", ");
+            out.push_bind_param::<Nullable<Text>, _>(text)?;
+        }
+        out.push_sql(") ON CONFLICT DO NOTHING");
+        Ok(())
+    }
+}
+
+impl QueryId for InsertEntry<'_> {
+    type QueryId = InsertEntry<'static>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl Query for InsertEntry<'_> {
+    type SqlType = ();
+}
+
+impl<Conn> RunQueryDsl<Conn> for InsertEntry<'_> {}
 
 statement! { Sqlite:
     /// Moves the head of a group's log.
@@ -233,7 +287,7 @@ statement! { Sqlite:
     EntriesBehind {
         group_id: i64 as BigInt,
         seq: i64 as BigInt,
-    } -> (BigInt, BigInt, diesel::sql_types::SmallInt, BigInt) =
+    } -> (BigInt, BigInt, SmallInt, BigInt) =
         "SELECT group_id, seq, kind, actor_id FROM entries WHERE (group_id, seq) > (" [group_id] ", " [seq]
         ") ORDER BY group_id ASC, seq ASC"
 }

@@ -7,6 +7,7 @@
 )]
 
 mod admission;
+mod frames;
 mod reading;
 mod shutdown;
 
@@ -123,6 +124,7 @@ fn router() -> Router {
         .route("/large", get(|| async { Bytes::from(vec![b'x'; LARGE]) }))
         .route("/endless", get(endless))
         .route("/echo", get(upgrade_to_echo))
+        .route("/frames", get(frames::upgrade_to_frames))
 }
 
 async fn endless() -> Body {
@@ -147,10 +149,10 @@ async fn upgrade_to_echo(mut request: Request) -> Response {
 }
 
 async fn send_request(stream: &mut TcpStream, path: &str) {
-    let upgrade = if path == "/echo" {
-        "connection: upgrade\r\nupgrade: echo\r\n"
-    } else {
-        ""
+    let upgrade = match path {
+        "/echo" => "connection: upgrade\r\nupgrade: echo\r\n",
+        "/frames" => "connection: upgrade\r\nupgrade: frames\r\n",
+        _ => "",
     };
     let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\n{upgrade}\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();

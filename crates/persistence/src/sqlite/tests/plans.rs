@@ -11,8 +11,8 @@ use super::{
         lookups,
         statements::{
             ClearEdits, ClearEntry, EndLogins, EntriesBehind, EraseEntry, ForgetEntries, ForgetLogins,
-            ForgetSpentTokens, KeepTokenName, MessagesAscending, MessagesDescending, MoveFirst, MoveReadMark,
-            OutboxBehind, PutIntoOutbox, SetHead, SetNextMessageId, UpsertUser,
+            ForgetSpentTokens, InsertEntry, KeepTokenName, MessagesAscending, MessagesDescending, MoveFirst,
+            MoveReadMark, OutboxBehind, PutIntoOutbox, SetHead, SetNextMessageId, UpsertUser,
         },
     },
     SqliteStore, store,
@@ -256,9 +256,5 @@ fn every_statement_of_the_hot_path_is_prepared_once() {
             actor_id: UserId::new(1).unwrap(),
         },
     };
-    assert_cached(
-        &diesel::insert_into(entries::table)
-            .values(NewEntryRow::from(&entry))
-            .on_conflict_do_nothing(),
-    );
+    assert_cached(&InsertEntry(NewEntryRow::from(&entry)));
 }
