@@ -10,8 +10,11 @@ use std::{
 
 use bytes::Bytes;
 use engineioxide::service::NotFoundService;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http::{
+    Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header,
+};
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
+use hyper::upgrade::OnUpgrade;
 use sealroom_domain::{Extra, Refusal};
 use sealroom_engine::KeyedRate;
 use sealroom_wire::ClientAddress;
@@ -274,14 +277,27 @@ fn slim<B>(request: Request<B>) -> Request<B> {
             headers.insert(name, value);
         }
     }
-    if let Some(token) = bearer(&head.headers) {
-        head.extensions.insert(token);
-    }
+    let token = bearer(&head.headers);
     head.headers = headers;
+    // Among what others put here is the URI as it came.
+    let mut all = std::mem::take(&mut head.extensions);
+    let kept = &mut head.extensions;
+    keep::<OnUpgrade>(&mut all, kept);
+    keep::<ConnectionRef>(&mut all, kept);
+    keep::<ClientAddress>(&mut all, kept);
+    if let Some(token) = token {
+        kept.insert(token);
+    }
     if let Ok(uri) = head.uri.to_string().parse() {
         head.uri = uri;
     }
     Request::from_parts(head, body)
+}
+
+fn keep<T: Clone + Send + Sync + 'static>(from: &mut Extensions, to: &mut Extensions) {
+    if let Some(kept) = from.remove::<T>() {
+        to.insert(kept);
+    }
 }
 
 /// The token of the one `Authorization` header. Of several no token is right, which an empty one tells.
@@ -376,7 +392,7 @@ impl<S> std::fmt::Debug for RealtimeService<S> {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, HeaderValue, header};
+    use http::{Extensions, HeaderMap, HeaderValue, header};
 
     use super::bearer;
 

@@ -74,9 +74,11 @@ impl Outbound {
 
     /// A packet of that many bytes is about to be sent; gives what it is counted as.
     pub(crate) fn hand(&self, packet_bytes: usize) -> Result<u64, TooSlow> {
-        let bytes = self.framed(packet_bytes);
+        let connection = self.connection.read();
+        let bytes = framed(packet_bytes, connection.is_some());
+        let left = self.left_of(connection.as_ref());
+        drop(connection);
         let handed = self.handed.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        let left = self.left();
         if left > handed {
             // Pings and the like leave as well: they must not make room for what was never taken away.
             self.handed.fetch_max(left, Ordering::Relaxed);
@@ -142,24 +144,27 @@ impl Outbound {
     }
 
     fn left(&self) -> u64 {
-        let written = match &*self.connection.read() {
-            Some((connection, before)) => connection.0.bytes_written().saturating_sub(*before),
-            None => 0,
-        };
-        self.polled.load(Ordering::Relaxed).saturating_add(written)
+        self.left_of(self.connection.read().as_ref())
     }
 
-    /// With the header of a server's WebSocket frame (RFC 6455, 5.2). Never more than what will leave: a difference
-    /// would add up over the life of a socket. Only the few packets that a session polls for while its upgrade is
-    /// under way are taken for a header too long.
-    fn framed(&self, packet_bytes: usize) -> u64 {
-        let header = if self.connection.read().is_none() {
-            0
-        } else {
-            header_bytes(packet_bytes)
-        };
-        u64::try_from(packet_bytes.saturating_add(header)).unwrap_or(u64::MAX)
+    fn left_of(&self, connection: Option<&(ConnectionRef, u64)>) -> u64 {
+        let written = connection.map_or(0, |(connection, before)| {
+            connection.0.bytes_written().saturating_sub(*before)
+        });
+        self.polled.load(Ordering::Relaxed).saturating_add(written)
     }
+}
+
+/// With the header of a server's WebSocket frame (RFC 6455, 5.2). Never more than what will leave: a difference would
+/// add up over the life of a socket. Only the few packets that a session polls for while its upgrade is under way are
+/// taken for a header too long.
+fn framed(packet_bytes: usize, is_websocket: bool) -> u64 {
+    let header = if is_websocket {
+        header_bytes(packet_bytes)
+    } else {
+        0
+    };
+    u64::try_from(packet_bytes.saturating_add(header)).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -100,6 +100,9 @@ impl FeedState {
 
     /// Takes entries in any order: delivers what is next, keeps what is ahead, ignores what is behind.
     pub(crate) fn offer(&mut self, offers: Vec<Offer>) {
+        if self.is_next(&offers) {
+            return self.deliver(offers);
+        }
         for offer in offers {
             let seq = offer.entry.entry().seq;
             match self.next {
@@ -117,6 +120,18 @@ impl FeedState {
         if self.retired {
             self.answer_waiting();
         }
+    }
+
+    /// Whether these are what is to be delivered next, with nothing missing: nearly always.
+    fn is_next(&self, offers: &[Offer]) -> bool {
+        let Some(mut next) = self.next.filter(|_| self.ahead.is_empty() && !self.retired) else {
+            return false;
+        };
+        offers.iter().all(|offer| {
+            let is_it = offer.entry.entry().seq == next;
+            next = next.next();
+            is_it
+        })
     }
 
     /// The log reaches `head`. Answers the place to read after, where entries are missing and nobody reads them yet:
@@ -191,6 +206,11 @@ impl FeedState {
             .filter_map(|offer| offer.receipt.as_ref())
             .map(|receipt| receipt.deadline)
             .min()
+    }
+
+    /// How many sockets have joined.
+    pub(crate) fn subscribers(&self) -> usize {
+        self.subscriptions.len()
     }
 
     /// Whether nobody would miss it. One whose position is not known yet has somebody on the way.
@@ -289,7 +309,16 @@ impl FeedState {
             next = next.next();
             ready.push(offer);
         }
-        self.next = Some(next);
+        self.deliver(ready);
+    }
+
+    /// Delivers what is next.
+    fn deliver(&mut self, ready: Vec<Offer>) {
+        let Some(last) = ready.last() else { return };
+        self.next = Some(last.entry.entry().seq.next());
+        if !ready.iter().any(|offer| offer.entry.removal().is_some()) {
+            return self.deliver_run(ready);
+        }
         let mut run = Vec::new();
         for Offer { entry, receipt } in ready {
             let Some((user_id, reason)) = entry.removal() else {

@@ -93,17 +93,24 @@ impl Feeds {
         }
     }
 
-    /// Hands entries of one group to its subscribers.
-    pub(crate) fn offer(self: &Arc<Self>, group_id: GroupId, offers: Vec<Offer>) {
+    /// Hands entries of one group to its subscribers; tells how many those are.
+    pub(crate) fn offer(self: &Arc<Self>, group_id: GroupId, offers: Vec<Offer>) -> usize {
         let Some(feed) = self.present(group_id) else {
-            return offers.into_iter().for_each(answer_without_feed);
+            offers.into_iter().for_each(answer_without_feed);
+            return 0;
         };
-        feed.lock().offer(offers);
-        self.fill_if_behind(group_id, &feed, Seq::ZERO);
-        if feed.lock().is_idle() {
+        let mut state = feed.lock();
+        state.offer(offers);
+        let (behind, is_idle) = (state.begin_filling(Seq::ZERO), state.is_idle());
+        let subscribers = state.subscribers();
+        drop(state);
+        if let Some(after) = behind {
+            self.tasks.spawn(self.clone().fill(group_id, feed, after));
+        } else if is_idle {
             // A removal, or sockets that took nothing more, may have left nobody.
             self.retire_if_idle(group_id, &feed);
         }
+        subscribers
     }
 
     /// Subscribes a socket, muted, and answers the first place that it gets live.

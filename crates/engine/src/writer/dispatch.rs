@@ -8,6 +8,9 @@ use tokio::sync::mpsc;
 use super::{WriterParts, Written, lane::Outcome};
 use crate::{Published, feeds::Offer, users_online::UsersOnline};
 
+/// Sockets that are handed something before others have their turn; one group's at least.
+const TURN: usize = 64;
+
 /// Delivers committed batches while the lane commits the next one.
 pub(super) async fn dispatch(parts: WriterParts, mut commits: mpsc::Receiver<Vec<Outcome>>) {
     while let Some(outcomes) = commits.recv().await {
@@ -23,9 +26,13 @@ pub(super) async fn dispatch(parts: WriterParts, mut commits: mpsc::Receiver<Vec
                 (_, None) => {}
             }
         }
+        let mut handed = 0_usize;
         for (group_id, offers) in runs.by_group {
-            parts.feeds.offer(group_id, offers);
-            tokio::task::yield_now().await;
+            handed = handed.saturating_add(parts.feeds.offer(group_id, offers));
+            if handed >= TURN {
+                handed = 0;
+                tokio::task::yield_now().await;
+            }
         }
         // Last: a repetition is answered after what it repeats.
         for (receipt, result) in others {

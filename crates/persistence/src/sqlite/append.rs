@@ -7,6 +7,7 @@ use diesel::{
 use sealroom_domain::{Entry, GroupId, Message, MessageId, Role, Seq, UserId, ports::NewEntry};
 
 use super::{
+    known::Known,
     log, lookups, memberships,
     statements::{ClearEdits, ClearEntry, InsertEntry, PutIntoOutbox, SetHead, SetNextMessageId},
 };
@@ -21,11 +22,14 @@ use crate::{
 /// Appends a batch inside an open transaction, and puts its entries into the outbox where there is one.
 pub(super) fn append(
     conn: &mut SqliteConnection,
+    known: &mut Known,
     batch: Vec<NewEntry>,
     has_outbox: bool,
 ) -> Result<Outcomes, Failure> {
+    known.begin(conn)?;
     let mut appender = Appender::new(SqliteLedger {
         conn,
+        known,
         message_ids: None,
         has_outbox,
     });
@@ -38,6 +42,7 @@ pub(super) fn append(
 /// The open transaction.
 struct SqliteLedger<'c> {
     conn: &'c mut SqliteConnection,
+    known: &'c mut Known,
     message_ids: Option<MessageIds>,
     has_outbox: bool,
 }
@@ -58,6 +63,7 @@ impl SqliteLedger<'_> {
                 head_seq,
             }
             .execute(self.conn)?;
+            self.known.set_head(group_id, head_seq);
         }
         match self.message_ids {
             Some(MessageIds { stored, next }) if next != stored => {
@@ -93,11 +99,13 @@ impl SqliteLedger<'_> {
 
 impl Ledger for SqliteLedger<'_> {
     fn head(&mut self, group_id: GroupId) -> Result<Option<i64>, Failure> {
-        Ok(log::bounds(self.conn, group_id)?.map(|(head, _)| head))
+        let ask = || Ok(log::bounds(self.conn, group_id)?.map(|(head, _)| head));
+        self.known.head(group_id, ask)
     }
 
     fn role(&mut self, group_id: GroupId, user_id: UserId) -> Result<Option<Role>, Failure> {
-        memberships::role(self.conn, group_id, user_id)
+        let ask = || memberships::role(self.conn, group_id, user_id);
+        self.known.role(group_id, user_id, ask)
     }
 
     fn owners(&mut self, group_id: GroupId) -> Result<i64, Failure> {
@@ -178,6 +186,7 @@ impl Ledger for SqliteLedger<'_> {
                 memberships::remove(self.conn, group_id, user_id)?;
             }
         }
+        self.known.set_role(group_id, user_id, change.after);
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ use sealroom_domain::{
     ports::{Group, GroupChange, Groups, NewGroup, RefusedEntry, StoreError},
 };
 
-use super::{SqliteStore, append, log, lookups, upkeep};
+use super::{SqliteStore, append, known::Known, log, lookups, upkeep};
 use crate::{
     error::Failure,
     founding, fragments,
@@ -80,7 +80,12 @@ fn create(
 ) -> Result<(GroupId, Vec<Entry>), Failure> {
     let group_id = take_group_id(conn)?;
     insert(conn, group_id, &group.name, group.at)?;
-    let outcomes = append::append(conn, founding::batch(group_id, group), has_outbox)?;
+    let outcomes = append::append(
+        conn,
+        &mut Known::default(),
+        founding::batch(group_id, group),
+        has_outbox,
+    )?;
     let entries = founding::entries(outcomes).map_err(Failure::Refused)?;
     Ok((group_id, entries))
 }

@@ -18,7 +18,7 @@ use crate::{
     error::Failure,
     fragments,
     messages::{MessageRow, MessagesBuilder},
-    metrics::Operation,
+    metrics::{METRICS, Operation},
     page::{Direction, PageBuilder},
     rows::{self, EntryRow},
 };
@@ -34,10 +34,12 @@ impl GroupLog for SqliteStore {
             return Ok(Vec::new());
         }
         let has_outbox = self.inner.has_outbox;
-        self.write_as(Operation::Append, move |conn| {
-            append::append(conn, batch, has_outbox)
-        })
-        .await
+        let call = async {
+            let appended =
+                self.write_knowing(move |conn, known| append::append(conn, known, batch, has_outbox));
+            Ok(appended.await?)
+        };
+        METRICS.call(Operation::Append, call).await
     }
 
     async fn read(

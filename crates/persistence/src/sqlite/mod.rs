@@ -11,6 +11,7 @@ mod connection;
 mod copy;
 mod disk;
 mod groups;
+mod known;
 mod log;
 mod lookups;
 mod memberships;
@@ -28,7 +29,7 @@ mod users;
 
 use std::{
     fmt,
-    sync::{Arc, LazyLock},
+    sync::{Arc, LazyLock, Mutex},
     time::Duration,
 };
 
@@ -41,7 +42,7 @@ use sealroom_domain::{LogId, ports::StoreError};
 #[cfg(feature = "postgres")]
 pub(crate) use self::copy::CopySource;
 pub use self::options::{SqliteOptions, Synchronous};
-use self::{connection::Part, disk::Disk, pool::Pool};
+use self::{connection::Part, disk::Disk, known::Known, pool::Pool};
 use crate::{
     error::{Failure, Inconsistency, OpenError},
     fragments,
@@ -66,6 +67,8 @@ struct Inner {
     writer: Arc<Pool>,
     readers: Arc<Pool>,
     disk: Arc<Disk>,
+    /// Only the writer's job looks at it, of which there is one at a time.
+    known: Arc<Mutex<Known>>,
     /// Whether appends put their entries into the outbox.
     has_outbox: bool,
 }
@@ -95,6 +98,7 @@ impl SqliteStore {
                     writer,
                     readers,
                     disk: Arc::new(Disk::of(&options.path)),
+                    known: Arc::default(),
                     has_outbox: options.outbox,
                 }),
             })
@@ -227,11 +231,29 @@ impl SqliteStore {
         R: Send + 'static,
         F: FnOnce(&mut SqliteConnection) -> Result<R, Failure> + Send + 'static,
     {
-        // A deferred transaction that begins to write later is answered BUSY at once, whatever the timeout.
-        let disk = Arc::clone(&self.inner.disk);
+        self.write_knowing(|conn, known| {
+            *known = Known::default();
+            job(conn)
+        })
+        .await
+    }
+
+    /// Runs a job that writes, and goes by what is known from those before it, which it keeps up to date.
+    async fn write_knowing<R, F>(&self, job: F) -> Result<R, Failure>
+    where
+        R: Send + 'static,
+        F: FnOnce(&mut SqliteConnection, &mut Known) -> Result<R, Failure> + Send + 'static,
+    {
+        let (disk, known) = (Arc::clone(&self.inner.disk), Arc::clone(&self.inner.known));
         let job = move |conn: &mut SqliteConnection| {
             disk.check()?;
-            let outcome = in_transaction(conn, "BEGIN IMMEDIATE", job);
+            // Put back only once it is committed: after anything else, also a panic, nothing is known.
+            let mut before = std::mem::take(&mut *pool::lock(&known));
+            // A deferred transaction that begins to write later is answered BUSY at once, whatever the timeout.
+            let outcome = in_transaction(conn, "BEGIN IMMEDIATE", |conn| job(conn, &mut before));
+            if outcome.is_ok() {
+                *pool::lock(&known) = before;
+            }
             disk.judge(&outcome);
             outcome
         };

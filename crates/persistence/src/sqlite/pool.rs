@@ -190,7 +190,7 @@ impl Drop for Lease {
     }
 }
 
-/// A panic cannot leave these lists half changed.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// A panic cannot leave what is locked here half changed.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

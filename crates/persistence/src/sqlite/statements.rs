@@ -72,6 +72,11 @@ statement! { Sqlite:
 }
 
 statement! { Sqlite:
+    /// A number that is another one after each commit of another connection.
+    DataVersion {} -> BigInt = "PRAGMA data_version"
+}
+
+statement! { Sqlite:
     /// Moves the counter of message ids.
     SetNextMessageId { next: i64 as BigInt } -> () =
         "UPDATE meta SET next_message_id = " [next] " WHERE id = 1"

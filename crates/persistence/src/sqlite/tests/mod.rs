@@ -3,6 +3,7 @@
 mod failures;
 mod forgetting;
 mod jobs;
+mod known;
 mod plans;
 mod schema;
 

@@ -10,9 +10,10 @@ use super::{
     super::{
         lookups,
         statements::{
-            ClearEdits, ClearEntry, EndLogins, EntriesBehind, EraseEntry, ForgetEntries, ForgetLogins,
-            ForgetSpentTokens, InsertEntry, KeepTokenName, MessagesAscending, MessagesDescending, MoveFirst,
-            MoveReadMark, OutboxBehind, PutIntoOutbox, SetHead, SetNextMessageId, UpsertUser,
+            ClearEdits, ClearEntry, DataVersion, EndLogins, EntriesBehind, EraseEntry, ForgetEntries,
+            ForgetLogins, ForgetSpentTokens, InsertEntry, KeepTokenName, MessagesAscending,
+            MessagesDescending, MoveFirst, MoveReadMark, OutboxBehind, PutIntoOutbox, SetHead,
+            SetNextMessageId, UpsertUser,
         },
     },
     SqliteStore, store,
@@ -20,7 +21,6 @@ use super::{
 use crate::{
     fragments,
     rows::{EntryRow, GroupRow, NewEntryRow, UserRow},
-    schema::entries,
 };
 
 #[derive(diesel::QueryableByName)]
@@ -242,6 +242,7 @@ fn every_statement_of_the_hot_path_is_prepared_once() {
     assert_cached(&UpsertUser::default());
     assert_cached(&EntriesBehind::default());
     assert_cached(&EraseEntry::default());
+    assert_cached(&DataVersion {});
     assert_cached(&SetNextMessageId { next: 1 });
     assert_cached(&SetHead {
         group_id: 1,

@@ -10,9 +10,12 @@ use sealroom_domain::{
     ports::{Cursor, GroupLog, PageLimit},
 };
 
-use super::super::{connection, migrate, statements::SetHead};
+use super::super::{
+    connection, migrate,
+    statements::{InsertEntry, SetHead},
+};
 use super::{group, options, store};
-use crate::{OpenError, rows::NewEntryRow, schema::entries};
+use crate::{OpenError, rows::NewEntryRow};
 
 #[derive(diesel::QueryableByName, Debug, PartialEq)]
 struct Object {
@@ -140,9 +143,7 @@ async fn every_kind_of_entry_round_trips() {
     store
         .write(move |conn| {
             for entry in &entries {
-                diesel::insert_into(entries::table)
-                    .values(NewEntryRow::from(entry))
-                    .execute(conn)?;
+                InsertEntry(NewEntryRow::from(entry)).execute(conn)?;
             }
             SetHead {
                 group_id: group().get(),
