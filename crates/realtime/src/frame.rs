@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn what_was_written_is_told_however_it_is_cut() {
-        let long = [b"43".as_slice(), &[b'x'; 70_000]].concat();
+        let long = [b"43".as_slice(), &vec![b'x'; 70_000]].concat();
         let frames = [
             frame(TEXT, b"0{\"sid\":\"42\"}"),
             frame(TEXT, b"40{}"),

@@ -392,7 +392,7 @@ impl<S> std::fmt::Debug for RealtimeService<S> {
 
 #[cfg(test)]
 mod tests {
-    use http::{Extensions, HeaderMap, HeaderValue, header};
+    use http::{HeaderMap, HeaderValue, header};
 
     use super::bearer;
 

@@ -1,10 +1,5 @@
 //! The rows, private to this crate, and their checked conversion to the model and back.
 
-#![expect(
-    clippy::ref_option_ref,
-    reason = "diesel's derive makes references to the fields"
-)]
-
 #[cfg(all(feature = "sqlite", feature = "postgres"))]
 mod copied;
 mod entry;
