@@ -8,7 +8,7 @@ use std::{
 use anyhow::Context as _;
 use cargo_metadata::Metadata;
 
-use crate::{arch, audit, process, test, tools};
+use crate::{arch, audit, count, process, test, tools};
 
 type Step = (&'static str, fn(&Metadata) -> anyhow::Result<()>);
 
@@ -21,6 +21,7 @@ const CHECKS: &[Step] = &[
     ("audit", audit::offline),
 ];
 const TEST: Step = ("test", |metadata| test::run(metadata, None));
+const COUNT: Step = ("count", count::compare_all);
 
 /// Everything but the tests.
 pub(crate) fn check(metadata: &Metadata) -> anyhow::Result<()> {
@@ -29,7 +30,7 @@ pub(crate) fn check(metadata: &Metadata) -> anyhow::Result<()> {
 
 /// Everything.
 pub(crate) fn run(metadata: &Metadata) -> anyhow::Result<()> {
-    run_steps(metadata, &[CHECKS, &[TEST]].concat())
+    run_steps(metadata, &[CHECKS, &[TEST, COUNT]].concat())
 }
 
 /// Runs every step, stops at the first that fails, and says at the end what passed.

@@ -4,7 +4,7 @@
 //! and runs all of them, `ci` is all of it: what must pass before a change is taken. `coverage` says which lines the
 //! tests execute. `audit` looks at what all of it depends on, `sbom` writes down what the server is made of. `pg` starts
 //! a PostgreSQL server to try things with, `fuzz` feeds everything that reads bytes from outside with made-up ones,
-//! `load` measures a running server, `bench` measures ours beside its peers, `siege` and `soak` play hostile clients and
+//! `count` counts the instructions of a message's way, `load` measures a running server, `bench` measures ours beside its peers, `siege` and `soak` play hostile clients and
 //! long lives, `torture` kills the server all the time and holds what its clients saw against the protocol.
 
 #![expect(
@@ -17,6 +17,7 @@ mod arch;
 mod audit;
 mod bench;
 mod ci;
+mod count;
 mod coverage;
 mod fuzz;
 mod interop;
@@ -71,6 +72,8 @@ enum Command {
     Check,
     /// Check and test.
     Ci,
+    /// Counts the instructions of a message's way, and fails where they became more.
+    Count(count::Count),
     /// Starts a PostgreSQL server for tests and development; it is gone with its data after Ctrl-C.
     Pg,
     /// Feeds what reads bytes from outside with made-up ones; installs cargo-fuzz where it is missing.
@@ -111,6 +114,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Command::Sbom(sbom) => sbom.run(&metadata),
         Command::Check => ci::check(&metadata),
         Command::Ci => ci::run(&metadata),
+        Command::Count(count) => count.run(&metadata),
         Command::Pg => postgres::run(),
         Command::Fuzz(fuzz) => fuzz.run(&metadata),
         Command::Bench(bench) => bench.run(&metadata),

@@ -54,6 +54,14 @@ pub(crate) fn need_nginx() -> anyhow::Result<()> {
     apt::install(&["nginx-light"], "the tests of the reverse proxy need nginx")
 }
 
+/// valgrind, which counts instructions.
+pub(crate) fn need_valgrind() -> anyhow::Result<()> {
+    if process::succeeds(Command::new("valgrind").arg("--version")) {
+        return Ok(());
+    }
+    apt::install(&["valgrind"], "counting instructions needs valgrind")
+}
+
 /// cargo-fuzz, which is installed where it is missing, and the C++ compiler that libFuzzer is built with.
 pub(crate) fn need_cargo_fuzz() -> anyhow::Result<()> {
     let compiler = std::env::var_os("CXX").unwrap_or_else(|| "c++".into());

@@ -48,13 +48,23 @@ pub trait FrameWriter: Send + Sync {
     /// Frames with an event or an answer that the library wrote to their ends.
     fn written_by_library(&self) -> u64;
 
-    /// Writes as many of the frames as the peer takes now, and gives their number. `ends` tells where in `bytes` each of
-    /// them ends, the last at the end of `bytes`. Of the last one that counts a part may still wait: it leaves before
-    /// anything else does. An error is the end of the connection, or of what may be written to it.
-    fn write(&self, bytes: &[u8], ends: &[usize]) -> io::Result<usize>;
+    /// Writes what is left of a frame, and then as many of these as the peer takes now; `ends` tells where in `bytes`
+    /// each of them ends, the last at the end of `bytes`. An error is the end of the connection, or of what may be written
+    /// to it.
+    fn write(&self, bytes: &[u8], ends: &[usize]) -> io::Result<FramesWritten>;
 
     /// Waits until the peer takes more, after it took less than all.
     fn writable(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+}
+
+/// How far [`FrameWriter::write`] came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FramesWritten {
+    /// So many of the frames were taken.
+    pub frames: usize,
+    /// Of the last one that was taken, now or before, a part still waits. It is kept here and leaves before anything else,
+    /// when [`FrameWriter::write`] is called again: also with nothing more to write.
+    pub is_cut: bool,
 }
 
 /// A shared [`Connection`].

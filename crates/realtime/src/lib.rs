@@ -32,7 +32,7 @@ mod socket;
 mod testing;
 mod upgrade;
 
-pub use connection::{Connection, ConnectionRef, FrameWriter};
+pub use connection::{Connection, ConnectionRef, FrameWriter, FramesWritten};
 pub use frame::WrittenFrames;
 pub use gate::{RealtimeLayer, RealtimeService};
 pub use options::RealtimeOptions;

@@ -249,6 +249,28 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_library_is_passed_by_once_it_has_nothing_any_more() {
+        let (wire, outbound) = (Wire::open(), Outbound::new(1_000, true));
+        assert!(outbound.beside_library(0).is_none(), "no WebSocket");
+        outbound.polled(50, 2);
+        outbound.attach(wire.connection());
+        // All was polled, but CONNECT may still be on its way.
+        assert!(outbound.beside_library(2).is_none());
+        assert!(outbound.beside_library(4).is_none());
+        wire.written_by_library(1);
+        assert!(outbound.beside_library(4).is_none(), "one is in its queue");
+        // By a poll that was under way when the WebSocket was accepted.
+        outbound.polled(50, 1);
+        assert!(outbound.beside_library(4).is_some());
+        let further = Outbound::new(1_000, false);
+        further.attach(wire.connection());
+        assert!(
+            further.beside_library(1).is_none(),
+            "what was written may be another socket's"
+        );
+    }
+
     #[tokio::test]
     async fn the_library_is_given_a_window_at_a_time() {
         let wire = Wire::open();

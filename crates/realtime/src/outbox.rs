@@ -118,6 +118,8 @@ struct Waiting {
     is_passed_on: bool,
     /// Packets that the library was given.
     given: u64,
+    /// Of the last packet that was written beside the library a part still waits at the connection.
+    is_cut: bool,
     /// The socket is told to stay away once nothing waits.
     is_ending: bool,
 }
@@ -368,7 +370,7 @@ impl Outbox {
             {
                 let mut waiting = self.waiting.lock();
                 batch.fill(&waiting.queue);
-                if batch.ends.is_empty() || self.is_closing() {
+                if self.is_closing() || batch.ends.is_empty() && !waiting.is_cut {
                     return self.rest(&mut waiting);
                 }
             }
@@ -379,8 +381,9 @@ impl Outbox {
                 continue;
             };
             let mut waiting = self.waiting.lock();
-            waiting.queue.drain(..written);
-            if written < batch.ends.len() || waiting.queue.is_empty() {
+            waiting.queue.drain(..written.frames);
+            waiting.is_cut = written.is_cut;
+            if written.is_cut || written.frames < batch.ends.len() || waiting.queue.is_empty() {
                 return self.rest(&mut waiting);
             }
         }
@@ -390,8 +393,9 @@ impl Outbox {
     fn rest(&self, waiting: &mut Waiting) -> Passed {
         if self.is_closing() {
             waiting.queue.clear();
+            waiting.is_cut = false;
         }
-        if !waiting.queue.is_empty() {
+        if waiting.is_cut || !waiting.queue.is_empty() {
             return Passed::Some;
         }
         // The room of a burst is given back.

@@ -1,6 +1,8 @@
 //! What unit tests need.
 
 use std::{
+    io,
+    pin::Pin,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -10,7 +12,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use crate::{Connection, ConnectionRef};
+use crate::{Connection, ConnectionRef, FrameWriter, FramesWritten};
 
 /// A connection that writes what it is told.
 #[derive(Debug, Clone)]
@@ -21,6 +23,7 @@ struct State {
     written: AtomicU64,
     killed: AtomicBool,
     told: OnceLock<Arc<Notify>>,
+    by_library: AtomicU64,
 }
 
 impl Wire {
@@ -37,6 +40,11 @@ impl Wire {
         if let Some(told) = self.0.told.get() {
             told.notify_one();
         }
+    }
+
+    /// The library has written so many events and answers in all.
+    pub(crate) fn written_by_library(&self, packets: u64) {
+        self.0.by_library.store(packets, Ordering::Relaxed);
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -71,5 +79,30 @@ impl Connection for State {
 
     fn kill(&self) {
         self.killed.store(true, Ordering::Relaxed);
+    }
+
+    fn frames(&self) -> Option<&dyn FrameWriter> {
+        Some(self)
+    }
+}
+
+impl FrameWriter for State {
+    fn begin(&self) {}
+
+    fn written_by_library(&self) -> u64 {
+        self.by_library.load(Ordering::Relaxed)
+    }
+
+    fn write(&self, bytes: &[u8], ends: &[usize]) -> io::Result<FramesWritten> {
+        self.written
+            .fetch_add(u64::try_from(bytes.len()).unwrap(), Ordering::Relaxed);
+        Ok(FramesWritten {
+            frames: ends.len(),
+            is_cut: false,
+        })
+    }
+
+    fn writable(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::ready(()))
     }
 }

@@ -217,6 +217,18 @@ pub(crate) const RULES: &[Rule] = &[
         third_party: ThirdParty::AllBut(&[TRANSPORT, HTTP_CLIENT, DATABASE, BUS, TOKENS]),
     },
     Rule {
+        package: "xtask-micro",
+        arrows: &[
+            "sealroom-domain",
+            "sealroom-engine",
+            "sealroom-persistence",
+            "sealroom-testkit",
+            "sealroom-wire",
+        ],
+        test_arrows: &[],
+        third_party: ThirdParty::AllBut(&[TRANSPORT, HTTP_CLIENT, DATABASE, BUS, TOKENS]),
+    },
+    Rule {
         package: "xtask-load",
         // What tokens are made with.
         arrows: &["sealroom-auth", "sealroom-domain"],

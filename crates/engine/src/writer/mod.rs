@@ -102,7 +102,7 @@ pub(crate) struct Receipt {
     reply: Option<WriteReply>,
     /// From the submission to the answer.
     span: Span,
-    /// When it was submitted.
+    /// When it was made, right before it was submitted.
     submitted: Instant,
     /// When it must be answered; set when it is submitted.
     pub(crate) deadline: Instant,
@@ -204,7 +204,6 @@ impl Writer {
         };
         receipt.load = Some(guard);
         receipt.span = tracing::debug_span!("write");
-        receipt.submitted = Instant::now();
         receipt.deadline = receipt.submitted + self.deadline;
         let job = Job {
             entry,

@@ -9,7 +9,7 @@ use std::{
 };
 
 use parking_lot::{Mutex, MutexGuard};
-use sealroom_realtime::{FrameWriter, WrittenFrames};
+use sealroom_realtime::{FrameWriter, FramesWritten, WrittenFrames};
 use tokio::{net::TcpStream, sync::Notify};
 
 use super::socket::{Handle, Progress, Socket};
@@ -91,7 +91,7 @@ impl FrameWriter for Handle {
         self.lane().written_by_library.load(Ordering::Acquire)
     }
 
-    fn write(&self, bytes: &[u8], ends: &[usize]) -> io::Result<usize> {
+    fn write(&self, bytes: &[u8], ends: &[usize]) -> io::Result<FramesWritten> {
         let socket = self.socket().ok_or(io::ErrorKind::NotConnected)?;
         let (lane, progress) = (self.lane(), self.progress());
         let mut state = lane.state.lock();
@@ -100,29 +100,43 @@ impl FrameWriter for Handle {
         }
         while !state.rest.is_empty() {
             match progress.try_write(&socket, &state.rest)? {
-                0 => return Ok(0),
+                0 => {
+                    return Ok(FramesWritten {
+                        frames: 0,
+                        is_cut: true,
+                    });
+                }
                 written => lane.take_rest(&mut state, progress, written),
             }
         }
-        if !state
-            .library
-            .as_ref()
-            .is_some_and(WrittenFrames::is_between_frames)
+        if bytes.is_empty()
+            || !state
+                .library
+                .as_ref()
+                .is_some_and(WrittenFrames::is_between_frames)
         {
-            return Ok(0);
+            return Ok(FramesWritten {
+                frames: 0,
+                is_cut: false,
+            });
         }
         let written = progress.try_write(&socket, bytes)?;
         progress.count(written);
         let whole = ends.partition_point(|end| *end <= written);
-        let begun = ends.get(whole).map(|end| written..*end);
-        let is_at_an_end = written == 0 || whole > 0 && ends.get(whole - 1) == Some(&written);
-        match begun.and_then(|rest| bytes.get(rest)) {
-            Some(rest) if !is_at_an_end => {
-                state.rest = rest.to_vec();
-                Ok(whole + 1)
-            }
-            _ => Ok(whole),
+        let begin = whole.checked_sub(1).and_then(|last| ends.get(last)).copied();
+        if written > begin.unwrap_or(0)
+            && let Some(rest) = ends.get(whole).and_then(|end| bytes.get(written..*end))
+        {
+            state.rest = rest.to_vec();
+            return Ok(FramesWritten {
+                frames: whole + 1,
+                is_cut: true,
+            });
         }
+        Ok(FramesWritten {
+            frames: whole,
+            is_cut: false,
+        })
     }
 
     fn writable(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {

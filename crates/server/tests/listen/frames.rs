@@ -51,16 +51,17 @@ pub(super) async fn upgrade_to_frames(mut request: Request) -> Response {
 
 /// Writes them all, several at a time.
 async fn write_beside(frames: &dyn FrameWriter) {
-    let mut next = 0;
-    while next < FRAMES {
+    let (mut next, mut is_cut) = (0, false);
+    while next < FRAMES || is_cut {
         let (mut bytes, mut ends) = (Vec::new(), Vec::new());
         for number in next..FRAMES.min(next + 7) {
             bytes.extend_from_slice(&frame("beside", number));
             ends.push(bytes.len());
         }
         let written = frames.write(&bytes, &ends).unwrap();
-        next += written;
-        if written < ends.len() {
+        next += written.frames;
+        is_cut = written.is_cut;
+        if is_cut || written.frames < ends.len() {
             timeout(PATIENCE, frames.writable()).await.expect("no room");
         }
     }
@@ -144,6 +145,51 @@ async fn frames_of_two_writers_stay_whole_and_in_order() {
     drop(stream);
     eventually(|| !handle.0.is_open()).await;
     assert!(frames.write(b"\x81\x00", &[2]).is_err());
+    server.serves().await;
+}
+
+/// Nothing but the writer itself writes the last part of what was cut.
+#[tokio::test]
+async fn the_rest_of_a_frame_is_written_by_who_wrote_its_begin() {
+    let mut server = Loop::start(ListenOptions::default()).await;
+    let (mut stream, handle) = server.ask("/frames").await;
+    let frames = handle.0.frames().unwrap();
+    eventually(|| {
+        frames.written_by_library() == u64::try_from(FRAMES).unwrap() || handle.0.stalled_for().is_some()
+    })
+    .await;
+    let large = {
+        let mut frame = vec![0x81, 127];
+        frame.extend_from_slice(&(8_u64 << 20).to_be_bytes());
+        frame.resize(10 + (8 << 20), b'y');
+        frame
+    };
+    let reading = async {
+        let (mut buffer, mut left) = (vec![0; 1 << 20], 8 << 20);
+        while left > 0 {
+            let read = timeout(PATIENCE, stream.read(&mut buffer)).await;
+            let read = read.expect("the rest never came").unwrap();
+            assert_ne!(read, 0);
+            left -= buffer[..read].iter().filter(|byte| **byte == b'y').count();
+        }
+    };
+    let writing = async {
+        let (mut is_taken, mut is_cut) = (false, false);
+        while !is_taken || is_cut {
+            let (bytes, ends) = if is_taken {
+                (&[][..], &[][..])
+            } else {
+                (&large[..], &[large.len()][..])
+            };
+            let written = frames.write(bytes, ends).unwrap();
+            is_taken |= written.frames == 1;
+            is_cut = written.is_cut;
+            if !is_taken || is_cut {
+                frames.writable().await;
+            }
+        }
+    };
+    join(writing, reading).await;
     server.serves().await;
 }
 

@@ -1,0 +1,19 @@
+//! Every part does what it says, before it is timed or counted.
+
+use xtask_micro::{PARTS, Part};
+
+#[test]
+fn every_part_can_be_played() {
+    for part in PARTS {
+        let mut round = part.prepare().unwrap();
+        for _ in 0..3 {
+            round.play().unwrap();
+        }
+    }
+}
+
+#[test]
+fn parts_are_found_by_their_names() {
+    assert!(PARTS.iter().all(|part| Part::of(part.name) == Some(*part)));
+    assert_eq!(Part::of("none"), None);
+}
