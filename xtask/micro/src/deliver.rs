@@ -55,7 +55,10 @@ impl Deliver {
             let mut sender = None;
             for id in 1..=i64::try_from(members)? {
                 store.set(group_id, UserId::new(id)?, Role::Member).await?;
-                let session = chat.open_session(principal(id)?).await.map_err(refused)?;
+                let session = chat
+                    .open_session(principal(id)?)
+                    .await
+                    .map_err(|refusal| refused(&refusal))?;
                 join(&chat, &session, &subscriber, group_id).await?;
                 sender.get_or_insert(session);
             }
@@ -135,7 +138,7 @@ async fn join(
     let reply = Box::new(move |answer: Result<_, _>| {
         let _ = tell.send(answer.is_ok());
     });
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     chat.join(session, subscriber, request, deadline, reply).await;
     ensure!(joined.recv().await == Some(true), "a join was refused");
     Ok(())
@@ -152,6 +155,6 @@ fn principal(id: i64) -> anyhow::Result<Principal> {
     })
 }
 
-fn refused(refusal: sealroom_domain::Refusal) -> anyhow::Error {
+fn refused(refusal: &sealroom_domain::Refusal) -> anyhow::Error {
     anyhow::anyhow!("refused: {}", refusal.code.as_str())
 }

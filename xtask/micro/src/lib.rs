@@ -12,7 +12,7 @@ use deliver::Deliver;
 use encode::Encode;
 
 /// A part that can be played.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Part {
     /// What it is called.
     pub name: &'static str,

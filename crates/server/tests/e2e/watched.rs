@@ -24,6 +24,8 @@ struct View {
     user_id: u64,
     /// Where it stands between the answer to a join and the word that it is out.
     joined: Option<Joined>,
+    /// It has asked to leave, and was not answered yet.
+    is_leaving: bool,
     /// Requests that were sent after the answer to a removal: the socket must be out before it hears theirs.
     behind_removal: HashSet<u64>,
     /// Place, and the head of the join through which it came; none for an own message without a join.
@@ -91,6 +93,7 @@ impl Watched {
     }
 
     pub(crate) fn leave(&self) -> PendingAck {
+        self.view.lock().is_leaving = true;
         self.client.request("leave_group", self.group())
     }
 
@@ -230,7 +233,7 @@ impl View {
         }
         let is_of_leave = ack.get("message").is_none() && ack.get("entries").is_none();
         if is_of_leave {
-            self.joined = None;
+            (self.joined, self.is_leaving) = (None, false);
         }
         true
     }
@@ -240,6 +243,11 @@ impl View {
         let change = change(entry);
         if let Some(change) = change {
             self.members.insert(number(&entry["user_id"]), change);
+        }
+        let is_behind_a_gap = self.joined.is_some_and(|joined| seq > joined.next);
+        if self.is_leaving && is_behind_a_gap && entry["sender_id"] == self.user_id {
+            // It is out already, though the answer is still on its way: only its own messages come to it.
+            self.joined = None;
         }
         self.entries.push((seq, self.joined.map(|joined| joined.head)));
         let Some(joined) = &mut self.joined else {
