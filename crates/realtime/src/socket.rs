@@ -23,7 +23,8 @@ use crate::{
     metrics::cause,
     notices::{RemovedFromGroup, RequestError, TokenExpiring},
     outbound::Outbound,
-    outbox::{Outbox, Outgoing},
+    outbox::Outbox,
+    outgoing::Outgoing,
 };
 
 /// The number of the next socket.

@@ -1,5 +1,7 @@
 //! How long each part takes: `cargo bench -p xtask-micro`.
 
+#![expect(clippy::expect_used, reason = "a measurement, not a library")]
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use xtask_micro::PARTS;
 

@@ -12,7 +12,10 @@ use parking_lot::{Mutex, MutexGuard};
 use sealroom_realtime::{FrameWriter, FramesWritten, WrittenFrames};
 use tokio::{net::TcpStream, sync::Notify};
 
-use super::socket::{Handle, Progress, Socket};
+use super::{
+    progress::Progress,
+    socket::{Handle, Socket},
+};
 
 /// Whose turn it is: frames of both are written one after the other.
 #[derive(Debug, Default)]

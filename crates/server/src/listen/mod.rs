@@ -7,6 +7,7 @@
 mod connections;
 mod hold;
 mod lane;
+mod progress;
 mod socket;
 mod tls;
 

@@ -5,12 +5,9 @@ use std::{
     io::{self, IoSlice},
     net::Shutdown,
     pin::Pin,
-    sync::{
-        Arc, OnceLock, Weak,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Weak},
     task::{Context, Poll, ready},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use sealroom_realtime::{Connection, FrameWriter};
@@ -28,6 +25,7 @@ use super::{
     connections::Permit,
     hold::{Held, Hold},
     lane::Lane,
+    progress::Progress,
 };
 
 /// Bytes that are read beyond those that are written, while a write waits for the peer. WebSocket answers each ping, into
@@ -42,6 +40,7 @@ pub(super) struct TrackedStream {
     read: OwnedReadHalf,
     socket: Arc<Socket>,
     progress: Arc<Progress>,
+    lane: Arc<Lane>,
     /// What was read since a write began to wait, less what was written.
     read_ahead: usize,
     /// Waits until the peer takes something. A waiter of its own: polling for room would take that of the writer's task.
@@ -63,25 +62,12 @@ pub(super) struct Counted<S> {
     progress: Arc<Progress>,
 }
 
-/// What a handle may ask for.
-#[derive(Debug)]
-pub(super) struct Progress {
-    opened: Instant,
-    bytes_written: AtomicU64,
-    /// The same of all connections, below their encryption.
-    sent_bytes: Arc<AtomicU64>,
-    /// Since when a write waits, in milliseconds after `opened` plus one; 0 where none does.
-    stalled_since: AtomicU64,
-    /// Told whenever more was written.
-    told: OnceLock<Arc<Notify>>,
-    lane: Lane,
-}
-
 /// The connection as others see it.
 #[derive(Debug)]
 pub(super) struct Handle {
     socket: Weak<Socket>,
     progress: Arc<Progress>,
+    lane: Arc<Lane>,
     hold: Arc<Hold>,
     /// It is encrypted: only whoever encrypts may write to it.
     is_encrypted: bool,
@@ -107,18 +93,13 @@ impl Parts {
     }
 
     pub(super) fn count(self, permit: Permit, is_encrypted: bool) -> (TrackedStream, Handle) {
-        let progress = Arc::new(Progress {
-            opened: Instant::now(),
-            bytes_written: AtomicU64::new(0),
-            sent_bytes: permit.sent_bytes(),
-            stalled_since: AtomicU64::new(0),
-            told: OnceLock::new(),
-            lane: Lane::default(),
-        });
+        let progress = Arc::new(Progress::new(permit.sent_bytes()));
+        let lane = Arc::new(Lane::default());
         let hold = Arc::new(Hold::new());
         let handle = Handle {
             socket: self.socket(),
             progress: progress.clone(),
+            lane: lane.clone(),
             hold: hold.clone(),
             is_encrypted,
         };
@@ -126,6 +107,7 @@ impl Parts {
             read: self.read,
             socket: self.socket,
             progress,
+            lane,
             read_ahead: 0,
             room: None,
             held: Held::new(hold),
@@ -165,78 +147,6 @@ impl Socket {
     }
 }
 
-impl Progress {
-    /// A write ended like this.
-    pub(super) fn note(&self, written: &Poll<io::Result<usize>>) {
-        match written {
-            Poll::Ready(Ok(bytes)) => {
-                self.sent_bytes.fetch_add(wide(*bytes), Ordering::Relaxed);
-                self.stalled_since.store(0, Ordering::Relaxed);
-            }
-            Poll::Ready(Err(_)) => self.stalled_since.store(0, Ordering::Relaxed),
-            Poll::Pending => self.stall(),
-        }
-    }
-
-    /// Writes what the kernel takes now, which may be nothing.
-    pub(super) fn try_write(&self, socket: &Socket, bytes: &[u8]) -> io::Result<usize> {
-        match socket.tcp().try_write(bytes) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.stall();
-                Ok(0)
-            }
-            written => {
-                let written = written?;
-                self.sent_bytes.fetch_add(wide(written), Ordering::Relaxed);
-                self.stalled_since.store(0, Ordering::Relaxed);
-                if written < bytes.len() {
-                    self.stall();
-                }
-                Ok(written)
-            }
-        }
-    }
-
-    /// So many bytes left.
-    pub(super) fn count(&self, bytes: usize) {
-        self.bytes_written.fetch_add(wide(bytes), Ordering::Relaxed);
-    }
-
-    /// The same of the library's, for whose leaving somebody may wait.
-    fn count_and_tell(&self, written: &Poll<io::Result<usize>>) {
-        if let Poll::Ready(Ok(bytes)) = written {
-            self.count(*bytes);
-            if let Some(told) = self.told.get() {
-                told.notify_one();
-            }
-        }
-    }
-
-    fn stall(&self) {
-        if self.stalled_since.load(Ordering::Relaxed) == 0 {
-            self.stalled_since
-                .store(self.age_ms().saturating_add(1), Ordering::Relaxed);
-        }
-    }
-
-    fn is_stalled(&self) -> bool {
-        self.stalled_since.load(Ordering::Relaxed) != 0
-    }
-
-    fn age_ms(&self) -> u64 {
-        u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    fn stalled_for(&self) -> Option<Duration> {
-        let since = self.stalled_since.load(Ordering::Relaxed).checked_sub(1)?;
-        Some(Duration::from_millis(self.age_ms().saturating_sub(since)))
-    }
-}
-
-fn wide(bytes: usize) -> u64 {
-    u64::try_from(bytes).unwrap_or(u64::MAX)
-}
-
 impl Handle {
     pub(super) fn socket(&self) -> Option<Arc<Socket>> {
         self.socket.upgrade()
@@ -247,7 +157,7 @@ impl Handle {
     }
 
     pub(super) fn lane(&self) -> &Lane {
-        &self.progress.lane
+        &self.lane
     }
 
     /// Counts what is written to this stream of the connection.
@@ -261,11 +171,11 @@ impl Handle {
 
 impl Connection for Handle {
     fn bytes_written(&self) -> u64 {
-        self.progress.bytes_written.load(Ordering::Relaxed)
+        self.progress.bytes_written()
     }
 
     fn tell_written(&self, told: Arc<Notify>) {
-        self.progress.told.get_or_init(|| told);
+        self.progress.tell_written(told);
     }
 
     fn stalled_for(&self) -> Option<Duration> {
@@ -307,7 +217,7 @@ impl TrackedStream {
         write: impl FnMut(&TcpStream) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         let to = (&*self.socket, &*self.progress);
-        let written = self.progress.lane.poll_write(cx, to, bufs, write);
+        let written = self.lane.poll_write(cx, to, bufs, write);
         if let Poll::Ready(Ok(bytes)) = written {
             self.read_ahead = self.read_ahead.saturating_sub(bytes);
         }

@@ -7,7 +7,7 @@ mod tally;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -95,6 +95,8 @@ struct Races {
     second: Watched,
     stuck: Stuck,
     random: Random,
+    /// How long a removal takes here and now, in microseconds: what is to meet it must come as late.
+    removal_takes: AtomicU64,
     tally: Arc<Tally>,
 }
 
@@ -110,6 +112,7 @@ async fn race_in(world: Arc<World>, group_id: u64, tally: Arc<Tally>) {
         guest_id,
         group_id,
         random: Random::new(),
+        removal_takes: AtomicU64::new(5_000),
         tally,
         world,
     };
@@ -270,6 +273,7 @@ impl Races {
 
     /// Removes the guest over HTTP, or lets it leave the group for good.
     async fn remove(&self, by_itself: bool) {
+        let begin = Instant::now();
         if by_itself {
             let member = format!("/groups/{}/members/{}", self.group_id, self.guest_id);
             let answer = self.world.call("DELETE", &member, &self.guest_token, None).await;
@@ -277,11 +281,17 @@ impl Races {
         } else {
             self.world.remove(self.group_id, self.guest_id).await;
         }
+        // One in which the store stopped tells little of the others.
+        let took = u64::try_from(begin.elapsed().as_micros()).unwrap().min(50_000);
+        let before = self.removal_takes.load(Ordering::Relaxed);
+        self.removal_takes
+            .store((3 * before + took) / 4, Ordering::Relaxed);
     }
 
-    /// About as long as an HTTP call takes.
+    /// At most half as long again as a removal takes.
     fn moment(&mut self) -> Duration {
-        self.random.moment(Duration::from_millis(8))
+        let takes = self.removal_takes.load(Ordering::Relaxed);
+        self.random.moment(Duration::from_micros(takes + takes / 2))
     }
 }
 
