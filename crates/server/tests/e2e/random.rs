@@ -1,6 +1,9 @@
 //! Random numbers for moments and choices.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 /// `SplitMix64`: small, and good enough for a choice.
 pub(crate) struct Random(u64);
@@ -29,6 +32,31 @@ impl Random {
 
     /// A time under `bound`.
     pub(crate) fn moment(&mut self, bound: Duration) -> Duration {
-        Duration::from_micros(self.below(bound.as_micros().try_into().unwrap()))
+        Duration::from_micros(self.below(micros(bound)))
     }
+}
+
+/// How long something takes here and now: what is to meet it must come as late, on a slow machine as on a fast one.
+pub(crate) struct Takes(AtomicU64);
+
+impl Takes {
+    pub(crate) fn at_first(time: Duration) -> Self {
+        Self(AtomicU64::new(micros(time)))
+    }
+
+    /// It took this long. One time in which the store stood still tells little of the others.
+    pub(crate) fn note(&self, time: Duration) {
+        let took = micros(time.min(Duration::from_millis(50)));
+        let before = self.0.load(Ordering::Relaxed);
+        self.0.store((3 * before + took) / 4, Ordering::Relaxed);
+    }
+
+    /// Half as long again.
+    pub(crate) fn and_a_half(&self) -> Duration {
+        Duration::from_micros(self.0.load(Ordering::Relaxed) * 3 / 2)
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    time.as_micros().try_into().unwrap()
 }

@@ -7,7 +7,7 @@ mod tally;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -23,7 +23,7 @@ use self::{
 use crate::{
     common::Store,
     hold::Hold,
-    random::Random,
+    random::{Random, Takes},
     watched::{Watched, changes_of},
     world::{World, log_over_socket, number},
 };
@@ -95,8 +95,7 @@ struct Races {
     second: Watched,
     stuck: Stuck,
     random: Random,
-    /// How long a removal takes here and now, in microseconds: what is to meet it must come as late.
-    removal_takes: AtomicU64,
+    removal_takes: Takes,
     tally: Arc<Tally>,
 }
 
@@ -112,7 +111,7 @@ async fn race_in(world: Arc<World>, group_id: u64, tally: Arc<Tally>) {
         guest_id,
         group_id,
         random: Random::new(),
-        removal_takes: AtomicU64::new(5_000),
+        removal_takes: Takes::at_first(Duration::from_millis(5)),
         tally,
         world,
     };
@@ -281,17 +280,12 @@ impl Races {
         } else {
             self.world.remove(self.group_id, self.guest_id).await;
         }
-        // One in which the store stopped tells little of the others.
-        let took = u64::try_from(begin.elapsed().as_micros()).unwrap().min(50_000);
-        let before = self.removal_takes.load(Ordering::Relaxed);
-        self.removal_takes
-            .store((3 * before + took) / 4, Ordering::Relaxed);
+        self.removal_takes.note(begin.elapsed());
     }
 
     /// At most half as long again as a removal takes.
     fn moment(&mut self) -> Duration {
-        let takes = self.removal_takes.load(Ordering::Relaxed);
-        self.random.moment(Duration::from_micros(takes + takes / 2))
+        self.random.moment(self.removal_takes.and_a_half())
     }
 }
 

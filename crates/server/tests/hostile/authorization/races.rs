@@ -3,7 +3,10 @@
 //! Every socket is watched: what came to it is held against the log, in the order in which it came. Ten thousand races are
 //! in the tests of the program; here the outcome of each request is held against the log as well.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use sealroom_testkit::client::PendingAck;
 use serde_json::{Value, json};
@@ -11,7 +14,7 @@ use tokio::time::sleep;
 
 use crate::{
     hold::Hold,
-    random::Random,
+    random::{Random, Takes},
     target::Target,
     watched::{Watched, changes_of},
     world::{World, number},
@@ -49,6 +52,7 @@ pub(super) struct Race<'a> {
     pub(super) guest_id: u64,
     pub(super) staying: Watched,
     random: Random,
+    removal_takes: Takes,
 }
 
 impl<'a> Race<'a> {
@@ -65,6 +69,7 @@ impl<'a> Race<'a> {
             guest_id,
             staying,
             random: Random::new(),
+            removal_takes: Takes::at_first(Duration::from_millis(4)),
         }
     }
 
@@ -82,11 +87,13 @@ impl<'a> Race<'a> {
     }
 
     pub(super) async fn remove(&self) {
+        let begin = Instant::now();
         self.world.remove(self.group_id, self.guest_id).await;
+        self.removal_takes.note(begin.elapsed());
     }
 
     pub(super) fn moment(&mut self) -> Duration {
-        self.random.moment(Duration::from_millis(6))
+        self.random.moment(self.removal_takes.and_a_half())
     }
 
     /// The place of the last removal, which the one that stays has seen.
