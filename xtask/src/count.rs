@@ -13,14 +13,6 @@ use crate::{process, tools};
 
 /// Where the counts are written down, from the workspace's root: instructions a round.
 const COUNTS: &str = "xtask/micro/counts.json";
-/// The parts, with as many rounds as make a count that does not depend on their number.
-const PARTS: [(&str, u64); 5] = [
-    ("deliver-2", 10),
-    ("deliver-1000", 4),
-    ("append-sqlite-1", 100),
-    ("append-sqlite-64", 20),
-    ("encode", 1000),
-];
 /// How much more a part may take, in percent. Compilers of C and their libraries differ a little from machine to
 /// machine.
 const TOLERANCE: u64 = 8;
@@ -49,13 +41,13 @@ impl Count {
         process::run(cargo.args(["test", "--quiet", "--workspace", "--no-run", "--test", "parts"]))?;
         let program = metadata.target_directory.join("debug/xtask-micro");
         let mut counted = Counts::new();
-        for (part, rounds) in PARTS {
+        for (part, rounds) in parts(&program)? {
             // The difference is what the rounds took; making everything ready is in both.
             let (few, many) = (
-                instructions(&program, part, rounds)?,
-                instructions(&program, part, 2 * rounds)?,
+                instructions(&program, &part, rounds)?,
+                instructions(&program, &part, 2 * rounds)?,
             );
-            counted.insert(part.to_owned(), many.saturating_sub(few) / rounds);
+            counted.insert(part, many.saturating_sub(few) / rounds);
         }
         let path = metadata.workspace_root.join(COUNTS);
         if self.bless {
@@ -68,6 +60,9 @@ impl Count {
 }
 
 fn compare(expected: &Counts, counted: &Counts) -> anyhow::Result<()> {
+    if let Some(gone) = expected.keys().find(|part| !counted.contains_key(*part)) {
+        bail!("{COUNTS} has {gone}, which was not counted");
+    }
     let mut more = Vec::new();
     for (part, count) in counted {
         let expected = *expected
@@ -85,6 +80,19 @@ fn compare(expected: &Counts, counted: &Counts) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// The parts that there are, with their rounds.
+fn parts(program: &Utf8Path) -> anyhow::Result<Vec<(String, u64)>> {
+    let listed = process::output(&mut Command::new(program)).context("the parts cannot be listed")?;
+    let part = |line: &str| {
+        let (name, rounds) = line.split_once(' ')?;
+        Some((name.to_owned(), rounds.parse().ok()?))
+    };
+    let parts: Option<Vec<_>> = listed.lines().map(part).collect();
+    parts
+        .filter(|parts| !parts.is_empty())
+        .context("no parts are listed")
 }
 
 /// What valgrind counts of a whole run.
@@ -139,5 +147,6 @@ mod tests {
         assert!(compare(&counts(1000), &counts(1081)).is_err());
         assert!(compare(&counts(1000), &counts(1)).is_ok());
         assert!(compare(&Counts::new(), &counts(1)).is_err());
+        assert!(compare(&counts(1000), &Counts::new()).is_err());
     }
 }

@@ -18,6 +18,8 @@ pub struct Part {
     pub name: &'static str,
     /// How many messages one round has.
     pub messages: u64,
+    /// So many rounds make a count that does not depend on their number.
+    pub rounds: u64,
     prepare: fn() -> anyhow::Result<Box<dyn Round>>,
 }
 
@@ -35,26 +37,31 @@ pub const PARTS: [Part; 5] = [
     Part {
         name: "deliver-2",
         messages: deliver::MESSAGES,
+        rounds: 10,
         prepare: || boxed(Deliver::new(2)),
     },
     Part {
         name: "deliver-1000",
         messages: deliver::MESSAGES,
+        rounds: 4,
         prepare: || boxed(Deliver::new(1000)),
     },
     Part {
         name: "append-sqlite-1",
         messages: 1,
+        rounds: 100,
         prepare: || boxed(Append::new(1)),
     },
     Part {
         name: "append-sqlite-64",
         messages: 64,
+        rounds: 20,
         prepare: || boxed(Append::new(64)),
     },
     Part {
         name: "encode",
         messages: 1,
+        rounds: 1000,
         prepare: || boxed(Ok(Encode::new()?)),
     },
 ];

@@ -9,7 +9,10 @@ use std::{
 use sealroom_domain::{GroupId, Refusal, RemovalReason, Seq, UserId};
 use tokio::time::Instant;
 
-use super::subscription::{Subscription, Taken};
+use super::{
+    offer::Offer,
+    subscription::{Subscription, Taken},
+};
 use crate::{
     Published, Session, Shared, Signal, Subscriber,
     feeds::deliver_one,
@@ -34,13 +37,6 @@ pub(crate) struct FeedState {
     retired: bool,
 }
 
-/// An entry to deliver, with who waits to hear that it was.
-#[derive(Debug)]
-pub(crate) struct Offer {
-    pub(crate) entry: Arc<Published>,
-    pub(crate) receipt: Option<Receipt>,
-}
-
 /// How a subscription ended a join.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unmuted {
@@ -57,16 +53,6 @@ pub(crate) enum NotSubscribed {
     TryAgain,
     /// The session may not.
     Refused(Refusal),
-}
-
-impl Offer {
-    /// An entry for whose delivery nobody waits.
-    pub(crate) fn of(entry: Published) -> Self {
-        Self {
-            entry: Arc::new(entry),
-            receipt: None,
-        }
-    }
 }
 
 impl FeedState {

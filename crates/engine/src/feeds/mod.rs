@@ -1,6 +1,7 @@
 //! The feeds of all groups that somebody on this server has joined.
 
 mod feed;
+mod offer;
 mod subscription;
 
 use std::{
@@ -18,7 +19,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::task::TaskTracker;
 
 use self::feed::{FeedState, NotSubscribed};
-pub(crate) use self::feed::{Offer, Unmuted};
+pub(crate) use self::{feed::Unmuted, offer::Offer};
 use crate::{
     Gone, Published, Session, Shared, Signal, Subscriber,
     deadline::in_time,
