@@ -53,7 +53,7 @@ pub(crate) struct Outbox {
 struct Waiting {
     /// With the bytes that each was counted as.
     queue: VecDeque<(u64, Outgoing)>,
-    /// Somebody passes on what waits, until nothing does: the flusher, or a task of the socket's own.
+    /// Somebody passes on what waits, until nothing does: the flusher, a task of the socket's own, or whoever opens it.
     is_passed_on: bool,
     /// Packets that the library was given.
     given: u64,
@@ -100,7 +100,11 @@ impl Outbox {
             user_id,
             socket: Arc::downgrade(socket),
             outbound,
-            waiting: Mutex::default(),
+            waiting: Mutex::new(Waiting {
+                // By whoever opens it.
+                is_passed_on: true,
+                ..Waiting::default()
+            }),
             direct: OnceLock::new(),
             flusher,
             closer,
@@ -131,6 +135,18 @@ impl Outbox {
         self.closing.load(Ordering::Relaxed)
     }
 
+    /// The library takes what is for the socket from now on. Before, it refuses that, although the client may know already
+    /// that it is connected, and ask for something.
+    pub(crate) fn open(self: &Arc<Self>) {
+        match self.pass_a_window() {
+            Ok(Passed::All) => {}
+            Ok(Passed::Some) => {
+                self.tasks.spawn(Arc::clone(self).pass_on());
+            }
+            Err(Gone) => self.close_transport(cause::QUEUE),
+        }
+    }
+
     /// Sends, without waiting. A socket that cannot take it is closed by the attempt.
     pub(crate) fn send(self: &Arc<Self>, outgoing: Outgoing) -> Result<(), Gone> {
         if self.is_closing() {
@@ -148,7 +164,7 @@ impl Outbox {
             return Err(Gone);
         }
         let is_direct = self.is_direct(&waiting);
-        if !is_direct && waiting.queue.is_empty() && self.outbound.has_window() {
+        if !is_direct && !waiting.is_passed_on && self.outbound.has_window() {
             // Under the lock: nothing that is sent later may overtake it.
             let passed = self.pass(&mut waiting, bytes, &outgoing);
             drop(waiting);

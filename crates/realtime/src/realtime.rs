@@ -8,7 +8,7 @@ use std::{
 use sealroom_domain::ports::TokenVerifier;
 use sealroom_engine::{Chat, KeyedRate};
 use serde_json::json;
-use socketioxide::{ParserConfig, SocketIo, handler::ConnectHandler};
+use socketioxide::{ParserConfig, SocketIo, extract::SocketRef, handler::ConnectHandler};
 use tokio::{task::JoinHandle, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -66,7 +66,9 @@ impl Realtime {
             closer: SessionCloser::new(service.clone(), registry.clone(), tasks.clone()),
             tasks: tasks.clone(),
         };
-        io.ns("/", (async || {}).with(HandshakeMiddleware(Arc::new(handshake))));
+        let opening = registry.clone();
+        let on_connected = async move |socket: SocketRef| opening.open(socket.id);
+        io.ns("/", on_connected.with(HandshakeMiddleware(Arc::new(handshake))));
         let janitor = tasks.spawn(janitor::watch(registry.clone(), options.clone(), stop.clone()));
         Self {
             layer: RealtimeLayer::new(service, registry.clone(), handshakes, options),

@@ -66,6 +66,14 @@ impl Registry {
         tables.sockets.insert(sid, socket);
     }
 
+    /// The client of this session is connected.
+    pub(crate) fn open(&self, sid: Sid) {
+        let socket = self.tables.read().sockets.get(&sid).cloned();
+        if let Some(socket) = socket {
+            socket.open();
+        }
+    }
+
     /// Removes a socket, unless another took its session in the meantime. The connection stays: its session may
     /// connect once more.
     pub(crate) fn remove(&self, sid: Sid, socket: &Arc<ClientSocket>) {

@@ -72,6 +72,11 @@ impl ClientSocket {
         }
     }
 
+    /// The client is connected.
+    pub(crate) fn open(&self) {
+        self.outbox.open();
+    }
+
     /// Counted from 1 in this process.
     pub(crate) fn number(&self) -> u64 {
         self.outbox.number()

@@ -12,7 +12,7 @@ use tokio::{task::JoinSet, time::sleep};
 use crate::{
     common::Store,
     raw::{connected, next_packet},
-    world::World,
+    world::{World, ask},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -38,6 +38,34 @@ async fn a_refused_client_is_not_kept(store: Store) {
     let begin = Instant::now();
     while client.next_text().await.is_ok() {}
     assert!(begin.elapsed() < 3 * SECOND);
+}
+
+on_each_store!(
+    a_socket_that_is_told_something_while_it_connects_stays_open,
+    worker_threads = 2
+);
+async fn a_socket_that_is_told_something_while_it_connects_stays_open(store: Store) {
+    let world = Arc::new(World::start_on(store).await);
+    for group_id in 1..=4 {
+        world.group(group_id, []).await;
+    }
+    // Each removal tells all sockets of the user.
+    let mut removals = JoinSet::new();
+    for group_id in 1..=4 {
+        let world = world.clone();
+        removals.spawn(async move {
+            loop {
+                world.add(group_id, 7).await;
+                world.remove(group_id, 7).await;
+            }
+        });
+    }
+    for _ in 0..300 {
+        let client = world.socket(7).await;
+        let read = json!({"group_id": 1, "up_to_seq": 1});
+        ask(&client, "mark_read", read).await;
+        client.disconnect().await.unwrap();
+    }
 }
 
 on_each_store!(

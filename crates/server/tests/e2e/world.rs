@@ -192,14 +192,20 @@ pub(crate) fn mint(minter: &Minter, user_id: u64, ttl: Duration) -> String {
 
 /// The answer to a request that must succeed.
 pub(crate) async fn succeed(client: &Client, event: &str, payload: Value) -> Value {
-    let ack = client.emit_with_ack(event, &payload).await.unwrap();
-    assert_eq!(ack["success"], true, "{event} {payload}: {ack}");
+    let ack = ask(client, event, payload).await;
+    assert_eq!(ack["success"], true, "{event}: {ack}");
     ack
 }
 
 /// The answer to a request that may be refused.
 pub(crate) async fn ask(client: &Client, event: &str, payload: Value) -> Value {
-    client.emit_with_ack(event, &payload).await.unwrap()
+    match client.emit_with_ack(event, &payload).await {
+        Ok(ack) => ack,
+        Err(error) => panic!(
+            "{event} {payload}: {error}; the connection: {:?}",
+            client.closed()
+        ),
+    }
 }
 
 /// A message that must be sent; gives it.
