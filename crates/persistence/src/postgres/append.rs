@@ -1,26 +1,31 @@
-//! The append: one batch, one transaction, two round trips.
+//! The append: one batch, one transaction, one round trip or two.
 //!
-//! The first locks the groups and asks everything that the appender may want to know; it decides without asking
+//! Messages whose place and whose senders' roles are known from the last appends take one: [`super::at_once`]. Where that
+//! does not hold any more, and for everything else, there are two. The first locks the groups and asks everything that the appender may want to know; it decides without asking
 //! further; the second writes and commits. Each is a pipeline: its statements are sent together, and the server runs
 //! them one after the other. Under `READ COMMITTED` each sees what was committed before it began, so that those behind
 //! the locks see the groups as they stay until the commit.
 
-use std::{collections::HashMap, error::Error, time::Duration};
+use std::time::Duration;
 
 use diesel::QueryResult;
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use futures_util::future::{try_join, try_join3, try_join5};
 use sealroom_domain::{
-    Entry, EntryBody, GroupId, Seq,
+    Entry,
     ports::{Appended, NewEntry},
 };
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::{
+    at_once,
     facts::{Answers, Facts, Writes},
+    inserts::{InsertEntries, InsertExpected},
+    known::{Known, Learned},
     pool::Pool,
     questions::Questions,
-    statements::{AtPlaces, Commit, InsertEntries, LockGroups, PutIntoOutbox, RollBack},
+    statements::{AtPlaces, Commit, LockGroups, PutIntoOutbox, RollBack},
+    unknown::{ASK_AGAIN, Session, became_stored},
 };
 use crate::{
     append::{Appender, Outcomes},
@@ -28,23 +33,27 @@ use crate::{
     rows::{EntryRow, NewEntryRow},
 };
 
-/// Between two questions for the outcome of a commit.
-const ASK_AGAIN: Duration = Duration::from_millis(50);
-
 /// Appends a batch durably, and puts its entries into the outbox where there is one. Whoever calls bounds the time, to
 /// `patience`: a little before it is over, an outcome that is still not known is the failure that made it so.
 pub(super) async fn append(
     writers: Pool,
+    known: Known,
     batch: Vec<NewEntry>,
     has_outbox: bool,
     patience: Duration,
 ) -> Result<Outcomes, Failure> {
     let end = Instant::now() + patience.saturating_sub(ASK_AGAIN);
+    if !has_outbox && let Some(outcomes) = at_once::append(&writers, &known, &batch, end).await? {
+        return Ok(outcomes);
+    }
     let lease = writers.lease().await?;
-    let questions = Questions::of(&batch);
-    let groups = questions.groups.clone();
-    let (outcomes, changes) = decide(begin_and_ask(&lease, questions).await?, batch, has_outbox)?;
-    if changes.is_empty() && appended(&outcomes).next().is_none() {
+    let facts = begin_and_ask(&lease, Questions::of(&batch)).await?;
+    let Decided {
+        outcomes,
+        writes,
+        learned,
+    } = decide(facts, batch, has_outbox)?;
+    if writes.is_empty() && appended(&outcomes).next().is_none() {
         // A commit would wait for the disk, for the locks alone: that takes time, and an outsider would learn by it which
         // groups there are. Where this fails, the server ends the transaction with its connection.
         if (RollBack {}).execute(&mut &*lease).await.is_ok() {
@@ -52,20 +61,18 @@ pub(super) async fn append(
         }
         return Ok(outcomes);
     }
-    match write_and_commit(&lease, &outcomes, changes).await {
-        Ok(()) => {
-            lease.done();
-            Ok(outcomes)
-        }
+    match write_and_commit(&lease, &outcomes, writes).await {
+        Ok(()) => lease.done(),
         Err(error) => {
             // The server ends the transaction of a connection that is gone, unless it was committed.
             drop(lease);
-            match timeout_at(end, became_stored(&writers, &groups, &outcomes)).await {
-                Ok(true) => Ok(outcomes),
-                Ok(false) | Err(_) => Err(error.into()),
-            }
+            became_stored(&writers, Session::HasLocks, &outcomes, end)
+                .await
+                .ok_or(error)?;
         }
     }
+    known.learn(learned);
+    Ok(outcomes)
 }
 
 /// Appends inside a transaction that is open already.
@@ -75,9 +82,9 @@ pub(super) async fn append_inside(
     has_outbox: bool,
 ) -> Result<Outcomes, Failure> {
     let facts = ask(conn, Questions::of(&batch)).await?;
-    let (outcomes, writes) = decide(facts, batch, has_outbox)?;
-    write(conn, &outcomes, writes).await?;
-    Ok(outcomes)
+    let decided = decide(facts, batch, has_outbox)?;
+    write(conn, &decided.outcomes, decided.writes).await?;
+    Ok(decided.outcomes)
 }
 
 /// Runs every statement of an append once, on nothing, so that all of them are prepared: one that is not costs a round
@@ -87,6 +94,9 @@ pub(super) async fn rehearse(conn: &AsyncPgConnection) -> Result<(), Failure> {
     ask(conn, Questions::rehearsal()).await?;
     write(conn, &Vec::new(), Writes::rehearsal()).await?;
     InsertEntries::default().execute(&mut &*conn).await?;
+    InsertExpected::default()
+        .load::<(i64, i64, Option<i64>)>(&mut &*conn)
+        .await?;
     AtPlaces::default().load::<EntryRow>(&mut &*conn).await?;
     Commit {}.execute(&mut &*conn).await?;
     (&mut &*conn).batch_execute("BEGIN").await?;
@@ -94,10 +104,18 @@ pub(super) async fn rehearse(conn: &AsyncPgConnection) -> Result<(), Failure> {
     Ok(())
 }
 
-fn decide(facts: Facts, batch: Vec<NewEntry>, has_outbox: bool) -> Result<(Outcomes, Writes), Failure> {
+/// What becomes of a batch.
+struct Decided {
+    outcomes: Outcomes,
+    writes: Writes,
+    learned: Learned,
+}
+
+fn decide(facts: Facts, batch: Vec<NewEntry>, has_outbox: bool) -> Result<Decided, Failure> {
     let mut appender = Appender::new(facts);
     let outcomes = appender.entries(batch)?;
     let (facts, heads) = appender.finish();
+    let learned = facts.learned(&heads);
     let mut writes = facts.writes(heads);
     if has_outbox {
         let (groups, seqs): (Vec<i64>, Vec<i64>) = appended(&outcomes)
@@ -105,7 +123,11 @@ fn decide(facts: Facts, batch: Vec<NewEntry>, has_outbox: bool) -> Result<(Outco
             .unzip();
         writes.outbox = (!groups.is_empty()).then_some(PutIntoOutbox { groups, seqs });
     }
-    Ok((outcomes, writes))
+    Ok(Decided {
+        outcomes,
+        writes,
+        learned,
+    })
 }
 
 async fn begin_and_ask(conn: &AsyncPgConnection, questions: Questions) -> Result<Facts, Failure> {
@@ -197,75 +219,7 @@ async fn write(conn: &AsyncPgConnection, outcomes: &Outcomes, writes: Writes) ->
     Ok(())
 }
 
-/// A commit failed, or nothing more was heard of it: what is in the log decides. The locks of the groups are free only
-/// when the transaction has ended, in one way or the other.
-async fn became_stored(writers: &Pool, groups: &[i64], outcomes: &Outcomes) -> bool {
-    loop {
-        match is_stored(writers, groups, outcomes).await {
-            Ok(stored) => return stored,
-            Err(failure) => {
-                note_unknown(&failure);
-                tokio::time::sleep(ASK_AGAIN).await;
-            }
-        }
-    }
-}
-
-fn note_unknown(error: &(dyn Error + 'static)) {
-    tracing::debug!(error, "the outcome of a commit is not known yet");
-}
-
-/// Whether the log has the entries of a batch: all of them or none.
-async fn is_stored(writers: &Pool, groups: &[i64], outcomes: &Outcomes) -> Result<bool, Failure> {
-    let ours: HashMap<(GroupId, Seq), &Entry> = appended(outcomes)
-        .map(|entry| ((entry.group_id, entry.seq), entry))
-        .collect();
-    let lock = LockGroups { ids: groups.to_vec() };
-    let places = AtPlaces {
-        groups: ours.keys().map(|(group_id, _)| group_id.get()).collect(),
-        seqs: ours.keys().map(|(_, seq)| seq.get()).collect(),
-    };
-    let lease = writers.lease().await?;
-    let conn = &*lease;
-    (&mut &*conn).batch_execute("BEGIN").await?;
-    lock.load::<(i64, i64)>(&mut &*conn).await?;
-    let found = places.load::<EntryRow>(&mut &*conn).await?;
-    Commit {}.execute(&mut &*conn).await?;
-    lease.done();
-    let mut stored = 0;
-    for row in found {
-        let found = Entry::try_from(row)?;
-        let place = (found.group_id, found.seq);
-        if ours.get(&place).is_some_and(|entry| is_same(entry, &found)) {
-            stored += 1;
-        }
-    }
-    Ok(stored > 0 && stored == ours.len())
-}
-
-/// A message is known by its id and an edit by its moment, whatever became of their content since; another entry by all
-/// that it says.
-fn is_same(ours: &Entry, found: &Entry) -> bool {
-    match (&ours.body, &found.body) {
-        (EntryBody::Message(ours), EntryBody::Message(found)) => ours.id == found.id,
-        (
-            EntryBody::MessageEdited {
-                target_seq, actor_id, ..
-            },
-            EntryBody::MessageEdited {
-                target_seq: found_target,
-                actor_id: found_actor,
-                content,
-                ..
-            },
-        ) if content.is_none() => {
-            ours.at == found.at && target_seq == found_target && actor_id == found_actor
-        }
-        _ => ours == found,
-    }
-}
-
-fn appended(outcomes: &Outcomes) -> impl Iterator<Item = &Entry> {
+pub(super) fn appended(outcomes: &Outcomes) -> impl Iterator<Item = &Entry> {
     outcomes.iter().filter_map(|outcome| match outcome {
         Ok(Appended::New(entry)) => Some(entry),
         _ => None,

@@ -19,9 +19,14 @@ pub(super) enum Part {
     Reader,
 }
 
+/// The process that serves a connection, as PostgreSQL numbers it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ServerProcess(pub(super) i32);
+
 /// A connection, and the task that moves its bytes.
 pub(super) struct Connection {
     pub(super) pg: AsyncPgConnection,
+    pub(super) process: ServerProcess,
     pub(super) driver: Driver,
     /// A call is under way on it, or was and did not end well: it may hold a transaction, or answers that nobody waits
     /// for. Nobody uses it again.
@@ -55,8 +60,13 @@ pub(super) async fn connect(options: &PostgresOptions) -> Result<Connection, Box
         let (client, connection) = config.connect(NoTls).await?;
         (client, spawn(connection))
     };
+    let process = client
+        .query_one("SELECT pg_backend_pid()", &[])
+        .await?
+        .try_get(0)?;
     Ok(Connection {
         pg: AsyncPgConnection::try_from(client).await?,
+        process: ServerProcess(process),
         driver,
         in_call: false,
     })

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sealroom_domain::{ClientMessageId, Entry, EntryBody, GroupId, MessageId, Role, Seq, UserId};
 
+use super::known::Learned;
 use super::statements::{ClearContents, KnowUsers, PutIntoOutbox, RemoveMembers, SetHeads, SetMembers};
 use crate::{
     error::{Failure, Inconsistency},
@@ -100,6 +101,20 @@ impl Facts {
             }
         }
         Ok(facts)
+    }
+
+    /// What the next append may know, once this one is stored. With the heads that it moves.
+    pub(super) fn learned(&self, moved: &[(GroupId, i64)]) -> Learned {
+        let heads = moved
+            .iter()
+            .filter_map(|(group_id, after)| Some((*group_id, *self.heads.get(&group_id.get())?, *after)))
+            .collect();
+        let before = self.roles.iter().map(|(member, role)| (*member, Some(*role)));
+        let changed = self.changes.iter().map(|(member, role)| (*member, *role));
+        Learned {
+            heads,
+            roles: before.chain(changed).collect(),
+        }
     }
 
     /// Everything that the batch changes, besides its entries.

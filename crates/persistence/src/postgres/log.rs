@@ -36,8 +36,9 @@ impl GroupLog for PostgresStore {
         }
         let patience = self.inner.options.call_timeout;
         let has_outbox = self.inner.options.outbox;
+        let known = self.inner.known.clone();
         self.call_as(Operation::Append, |pools| {
-            append::append(pools.writers, batch, has_outbox, patience)
+            append::append(pools.writers, known, batch, has_outbox, patience)
         })
         .await
     }

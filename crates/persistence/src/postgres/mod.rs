@@ -5,11 +5,14 @@
 
 mod accounts;
 mod append;
+mod at_once;
 mod connection;
 #[cfg(feature = "sqlite")]
 mod copy;
 mod facts;
 mod groups;
+mod inserts;
+mod known;
 mod lists;
 mod log;
 mod memberships;
@@ -21,6 +24,7 @@ mod pool;
 mod questions;
 mod read_marks;
 mod statements;
+mod unknown;
 mod upkeep;
 mod users;
 
@@ -39,7 +43,7 @@ use tokio_util::task::TaskTracker;
 #[cfg(feature = "sqlite")]
 pub(crate) use self::copy::CopyTarget;
 pub use self::options::{PostgresOptions, PostgresUrl, PostgresUrlError};
-use self::{connection::Part, pool::Pool};
+use self::{connection::Part, known::Known, pool::Pool};
 use crate::{
     MigrationStatus,
     error::{Failure, Inconsistency, OpenError},
@@ -63,6 +67,7 @@ struct Inner {
     log_name: LogName,
     /// None after the store was closed.
     pools: RwLock<Option<Pools>>,
+    known: Known,
     calls: TaskTracker,
     options: PostgresOptions,
 }
@@ -106,6 +111,7 @@ impl PostgresStore {
             inner: Arc::new(Inner {
                 log_name: LogName::new(log_id),
                 pools: RwLock::new(Some(pools)),
+                known: Known::default(),
                 calls: TaskTracker::new(),
                 options,
             }),

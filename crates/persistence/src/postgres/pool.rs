@@ -12,7 +12,7 @@ use diesel_async::AsyncPgConnection;
 use sealroom_domain::ports::BoxError;
 
 use super::{
-    connection::{self, Connection, Part},
+    connection::{self, Connection, Part, ServerProcess},
     options::PostgresOptions,
 };
 use crate::{
@@ -136,6 +136,11 @@ impl fmt::Debug for Pool {
 pub(super) struct Lease(PooledConnection<'static, Manager>);
 
 impl Lease {
+    /// Who serves it.
+    pub(super) fn process(&self) -> ServerProcess {
+        self.0.process
+    }
+
     /// The call ended well.
     pub(super) fn done(mut self) {
         self.0.in_call = false;

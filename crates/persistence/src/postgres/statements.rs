@@ -4,16 +4,11 @@
 //! connection is opened ([`super::append::rehearse`]).
 
 use diesel::{
-    QueryResult,
     pg::Pg,
-    query_builder::{AstPass, QueryFragment, QueryId},
-    sql_types::{Array, BigInt, Nullable, SmallInt, Text},
+    sql_types::{Array, BigInt, Bool, Integer, Text},
 };
 
-use crate::{
-    rows::NewEntryRow,
-    statement::{EntryColumns, statement},
-};
+use crate::statement::{EntryColumns, statement};
 
 statement! { Pg:
     /// `(id, head_seq)` of those of these groups that exist, by ascending id, whose rows are locked in this order: two
@@ -165,6 +160,12 @@ statement! { Pg:
 }
 
 statement! { Pg:
+    /// Ends the session of this process on the server, which may take a moment; nothing where it is gone.
+    EndSession { process: i32 as Integer } -> Bool =
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = " [process] ""
+}
+
+statement! { Pg:
     /// Commits. Sent like the statements before it: a plain `COMMIT` goes another way through the driver and could
     /// overtake them.
     Commit {} -> () = "COMMIT"
@@ -173,89 +174,4 @@ statement! { Pg:
 statement! { Pg:
     /// Ends a transaction that changed nothing.
     RollBack {} -> () = "ROLLBACK"
-}
-
-/// Inserts entries, a column at a time.
-#[derive(Debug, Default)]
-pub(super) struct InsertEntries<'a> {
-    group_id: Vec<i64>,
-    seq: Vec<i64>,
-    kind: Vec<i16>,
-    at: Vec<i64>,
-    actor_id: Vec<i64>,
-    message_id: Vec<Option<i64>>,
-    target_seq: Vec<Option<i64>>,
-    user_id: Vec<Option<i64>>,
-    role: Vec<Option<&'a str>>,
-    reason: Vec<Option<&'a str>>,
-    key_epoch: Vec<Option<i64>>,
-    client_message_id: Vec<Option<&'a str>>,
-    sender_name: Vec<Option<&'a str>>,
-    content: Vec<Option<&'a str>>,
-}
-
-impl<'a> InsertEntries<'a> {
-    pub(super) fn is_empty(&self) -> bool {
-        self.seq.is_empty()
-    }
-
-    pub(super) fn extend(&mut self, rows: impl Iterator<Item = NewEntryRow<'a>>) {
-        for row in rows {
-            self.group_id.push(row.group_id);
-            self.seq.push(row.seq);
-            self.kind.push(row.kind);
-            self.at.push(row.at);
-            self.actor_id.push(row.actor_id);
-            self.message_id.push(row.message_id);
-            self.target_seq.push(row.target_seq);
-            self.user_id.push(row.user_id);
-            self.role.push(row.role);
-            self.reason.push(row.reason);
-            self.key_epoch.push(row.key_epoch);
-            self.client_message_id.push(row.client_message_id);
-            self.sender_name.push(row.sender_name);
-            self.content.push(row.content);
-        }
-    }
-}
-
-impl QueryFragment<Pg> for InsertEntries<'_> {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        type Numbers = Array<Nullable<BigInt>>;
-        type Texts = Array<Nullable<Text>>;
-        out.push_sql(
-            "INSERT INTO entries (group_id, seq, kind, at, actor_id, message_id, target_seq, user_id, role, reason, \
-             key_epoch, client_message_id, sender_name, content) SELECT * FROM UNNEST(",
-        );
-        out.push_bind_param::<Array<BigInt>, _>(&self.group_id)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Array<BigInt>, _>(&self.seq)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Array<SmallInt>, _>(&self.kind)?;
-        for numbers in [&self.at, &self.actor_id] {
-            out.push_sql(", ");
-            out.push_bind_param::<Array<BigInt>, _>(numbers)?;
-        }
-        for numbers in [&self.message_id, &self.target_seq, &self.user_id] {
-            out.push_sql(", ");
-            out.push_bind_param::<Numbers, _>(numbers)?;
-        }
-        for texts in [&self.role, &self.reason] {
-            out.push_sql(", ");
-            out.push_bind_param::<Texts, _>(texts)?;
-        }
-        out.push_sql(", ");
-        out.push_bind_param::<Numbers, _>(&self.key_epoch)?;
-        for texts in [&self.client_message_id, &self.sender_name, &self.content] {
-            out.push_sql(", ");
-            out.push_bind_param::<Texts, _>(texts)?;
-        }
-        out.push_sql(")");
-        Ok(())
-    }
-}
-
-impl QueryId for InsertEntries<'_> {
-    type QueryId = InsertEntries<'static>;
-    const HAS_STATIC_QUERY_ID: bool = true;
 }

@@ -7,7 +7,7 @@ use sealroom_domain::{
     ports::{Appended, GroupLog, Memberships, NewEntry, StoreError},
 };
 use sealroom_persistence::PostgresStore;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use xtask_postgres::TestDatabase;
 
 use crate::{
@@ -19,6 +19,8 @@ use crate::{
 /// The flights of an append: it asks, and it writes.
 const ASKS: usize = 1;
 const WRITES: usize = 2;
+/// The one flight of messages that can be decided without asking.
+const AT_ONCE: usize = 1;
 
 struct World {
     /// Through the proxy, with one warm connection.
@@ -84,6 +86,11 @@ fn batches() -> Vec<Vec<NewEntry>> {
     ]
 }
 
+/// Messages of the group that the last append was for.
+fn messages() -> Vec<NewEntry> {
+    vec![message(1, "a", Some("a")), message(1, "b", None)]
+}
+
 fn is_unavailable(outcome: &Result<Outcomes, StoreError>) {
     assert!(
         matches!(outcome, Err(StoreError::Unavailable { .. })),
@@ -93,9 +100,14 @@ fn is_unavailable(outcome: &Result<Outcomes, StoreError>) {
 
 #[tokio::test]
 async fn a_commit_whose_answer_is_lost_is_known_by_the_log() {
-    for batch in batches() {
+    let at_once = (messages(), AT_ONCE);
+    for (batch, writes) in batches()
+        .into_iter()
+        .map(|batch| (batch, WRITES))
+        .chain([at_once])
+    {
         let world = World::new().await;
-        world.proxy.cut(Cut::After(WRITES));
+        world.proxy.cut(Cut::After(writes));
         let length = batch.len();
         let new = new_entries(world.append(batch).await.unwrap());
         assert_eq!(new.len(), length);
@@ -109,8 +121,8 @@ async fn a_commit_whose_answer_is_lost_is_known_by_the_log() {
 }
 
 /// Nothing of it is there, not even a membership.
-async fn leaves_nothing(cut: Cut) {
-    for batch in batches() {
+async fn leaves_nothing(cut: Cut, batches: Vec<Vec<NewEntry>>) {
+    for batch in batches {
         let world = World::new().await;
         world.proxy.cut(cut);
         is_unavailable(&world.append(batch).await);
@@ -127,17 +139,33 @@ async fn leaves_nothing(cut: Cut) {
 
 #[tokio::test]
 async fn a_write_that_did_not_arrive_is_unavailable_and_leaves_nothing() {
-    leaves_nothing(Cut::Before(WRITES)).await;
+    leaves_nothing(Cut::Before(WRITES), batches()).await;
 }
 
 #[tokio::test]
 async fn a_question_that_did_not_arrive_is_unavailable_and_leaves_nothing() {
-    leaves_nothing(Cut::Before(ASKS)).await;
+    leaves_nothing(Cut::Before(ASKS), batches()).await;
 }
 
 #[tokio::test]
 async fn a_question_whose_answer_is_lost_is_unavailable_and_leaves_nothing() {
-    leaves_nothing(Cut::After(ASKS)).await;
+    leaves_nothing(Cut::After(ASKS), batches()).await;
+}
+
+#[tokio::test]
+async fn messages_that_did_not_arrive_are_unavailable_and_leave_nothing() {
+    leaves_nothing(Cut::Before(AT_ONCE), vec![messages()]).await;
+}
+
+/// Nobody holds a lock for what is still on its way.
+#[tokio::test]
+async fn messages_that_arrive_when_they_were_given_up_are_not_stored() {
+    leaves_nothing(Cut::Late(AT_ONCE), vec![messages()]).await;
+    let world = World::new().await;
+    world.proxy.cut(Cut::Late(AT_ONCE));
+    is_unavailable(&world.append(messages()).await);
+    sleep(Duration::from_secs(3)).await;
+    assert_eq!(log(&world.direct, 1).await.len(), 1);
 }
 
 #[tokio::test]

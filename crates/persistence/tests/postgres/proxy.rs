@@ -12,13 +12,15 @@ use std::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream, tcp::OwnedReadHalf},
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tokio_postgres::{Config, config::Host};
 use tokio_util::task::TaskTracker;
 
 /// After as long without a byte a flight is complete.
 const SILENCE: Duration = Duration::from_millis(15);
+/// A flight that comes late comes as much later.
+const LATE: Duration = Duration::from_secs(2);
 /// After as long without a byte the server has nothing more to answer.
 const ANSWERED: Duration = Duration::from_millis(400);
 
@@ -29,6 +31,8 @@ pub(crate) enum Cut {
     Before(usize),
     /// The server gets it and answers, and the answer is lost.
     After(usize),
+    /// The store knows at once that its connection is gone, and the server gets it a while later.
+    Late(usize),
 }
 
 #[derive(Debug, Default)]
@@ -158,6 +162,14 @@ async fn relay(client: TcpStream, server: TcpStream, state: Arc<Mutex<State>>) {
         gather(&mut from_store, &mut asked, SILENCE).await;
         match count(&state, last == Side::Server) {
             Some(Cut::Before(_)) => return,
+            Some(Cut::Late(_)) => {
+                drop((from_store, to_store));
+                sleep(LATE).await;
+                if to_server.write_all(&asked).await.is_ok() {
+                    gather(&mut from_server, &mut answered, ANSWERED).await;
+                }
+                return;
+            }
             Some(Cut::After(_)) => {
                 if to_server.write_all(&asked).await.is_ok() {
                     // The store knows that its connection is gone while the server still works.
@@ -178,7 +190,7 @@ fn count(state: &Mutex<State>, is_new: bool) -> Option<Cut> {
     if is_new {
         state.flights += 1;
     }
-    let (Cut::Before(at) | Cut::After(at)) = state.cut?;
+    let (Cut::Before(at) | Cut::After(at) | Cut::Late(at)) = state.cut?;
     if at != state.flights {
         return None;
     }

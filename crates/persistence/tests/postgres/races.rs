@@ -4,14 +4,14 @@ use futures_util::future::{join, join_all};
 use sealroom_domain::{
     DisplayName, PasswordHash, Retention, Role, Seq, Timestamp, TokenDigest, UserId, Username,
     ports::{
-        Accounts, Appended, Cursor, GroupLog, MemberLimits, NewAccount, NewBody, NewRefreshToken, PageLimit,
-        Refreshed, RefusedEntry, Upkeep, Users,
+        Accounts, Appended, Cursor, GroupLog, Groups, MemberLimits, Memberships, NewAccount, NewBody,
+        NewRefreshToken, PageLimit, Refreshed, RefusedEntry, Upkeep, Users,
     },
 };
 use sealroom_persistence::PostgresStore;
 use tokio::task::JoinSet;
 
-use crate::{deletion, edit, group, make_groups, member, message, options, store, user};
+use crate::{deletion, edit, group, make_groups, member, message, options, removal, store, user};
 
 fn token(round: u8, number: u8) -> NewRefreshToken {
     let mut digest = [number; 32];
@@ -184,4 +184,38 @@ async fn readers_and_writers_beside_trimming_never_see_a_hole() {
     while let Some(task) = tasks.join_next().await {
         task.unwrap();
     }
+}
+
+/// What a store knows of its last appends is not what it decides by: another store, or nobody's entry, has changed it.
+#[tokio::test]
+async fn what_others_change_is_seen_by_the_next_append() {
+    let (first, database) = store().await;
+    let second = PostgresStore::open(options(database.url())).await.unwrap();
+    make_groups(&first, 3).await;
+    let say = async |store: &PostgresStore, id| {
+        store
+            .append(vec![message(id, "x", None)])
+            .await
+            .unwrap()
+            .remove(0)
+    };
+    for id in [1, 2, 3] {
+        for _ in 0..2 {
+            assert!(matches!(say(&first, id).await, Ok(Appended::New(_))));
+        }
+    }
+    second
+        .append(vec![member(1, 2, Role::Owner), removal(1, 1)])
+        .await
+        .unwrap();
+    assert_eq!(say(&first, 1).await, Err(RefusedEntry::ActorRole));
+    second.set(group(1), user(1), Role::Member).await.unwrap();
+    assert!(matches!(say(&first, 1).await, Ok(Appended::New(_))));
+    // Where the host keeps the memberships, no entry tells of it.
+    second.remove(group(2), user(1)).await.unwrap();
+    assert_eq!(say(&first, 2).await, Err(RefusedEntry::ActorRole));
+    second.set(group(2), user(1), Role::Admin).await.unwrap();
+    assert!(matches!(say(&first, 2).await, Ok(Appended::New(_))));
+    second.delete(group(3), Timestamp::from_secs(1)).await.unwrap();
+    assert_eq!(say(&first, 3).await, Err(RefusedEntry::UnknownGroup));
 }

@@ -50,23 +50,59 @@ async fn flights<T>(proxy: &Proxy, call: impl Future<Output = T>) -> (T, usize) 
     (result, proxy.flights())
 }
 
+/// Messages, each of a text of its own, in as many groups.
+fn messages(size: i64, groups: i64) -> Vec<NewEntry> {
+    (0..size)
+        .map(|index| message(index % groups + 1, &"x".repeat(200), None))
+        .collect()
+}
+
+fn all_new(outcomes: &[Result<Appended, RefusedEntry>]) -> bool {
+    outcomes
+        .iter()
+        .all(|outcome| matches!(outcome, Ok(Appended::New(_))))
+}
+
 #[tokio::test]
-async fn an_append_is_two_whatever_its_batch() {
+async fn an_append_of_messages_is_two_and_from_then_on_one_whatever_its_batch() {
     let (store, proxy, _database) = warm().await;
-    for size in [1, 64, 512] {
-        for groups in [1, GROUPS] {
-            let batch: Vec<NewEntry> = (0..size)
-                .map(|index| message(index % groups + 1, &"x".repeat(200), None))
-                .collect();
-            let (outcomes, flights) = flights(&proxy, append(&store, batch)).await;
-            assert!(
-                outcomes
-                    .iter()
-                    .all(|outcome| matches!(outcome, Ok(Appended::New(_))))
-            );
-            assert_eq!(flights, 2, "{size} entries in {groups} groups");
+    for groups in [1, GROUPS] {
+        for (number, size) in [512, 1, 64, 512].into_iter().enumerate() {
+            let (outcomes, flights) = flights(&proxy, append(&store, messages(size, groups))).await;
+            assert!(all_new(&outcomes));
+            // Of group 1 the first append was before.
+            let expected = if groups > 1 && number == 0 { 2 } else { 1 };
+            assert_eq!(flights, expected, "{size} entries in {groups} groups");
         }
     }
+}
+
+#[tokio::test]
+async fn an_append_that_is_not_decided_alone_is_two() {
+    let (store, proxy, database) = warm().await;
+    let other = PostgresStore::open(options(database.url())).await.unwrap();
+    let one = || messages(1, 1);
+    // A trip more where somebody else has appended, once: then it asks until nobody else does.
+    append(&other, one()).await;
+    for expected in [3, 2, 2, 1] {
+        append_and_count(&store, &proxy, one(), expected).await;
+        if expected == 3 {
+            append(&other, one()).await;
+        }
+    }
+    let repeated = || vec![message(1, "x", Some("id"))];
+    append_and_count(&store, &proxy, repeated(), 1).await;
+    // The server refuses it, undoes it, and is asked what it repeats.
+    let (outcomes, repeats) = flights(&proxy, append(&store, repeated())).await;
+    assert!(matches!(outcomes[0], Ok(Appended::Duplicate(_))), "{outcomes:?}");
+    assert_eq!(repeats, 4);
+    append_and_count(&store, &proxy, one(), 1).await;
+}
+
+async fn append_and_count(store: &PostgresStore, proxy: &Proxy, batch: Vec<NewEntry>, expected: usize) {
+    let (outcomes, flights) = flights(proxy, append(store, batch)).await;
+    assert!(all_new(&outcomes), "{outcomes:?}");
+    assert_eq!(flights, expected);
 }
 
 #[tokio::test]

@@ -10,9 +10,11 @@ use sealroom_domain::{Entry, LogId, ports::StoreError};
 
 use self::statements::{ForgetBefore, PutGroups, SetNextLoginId, SetNextMessageId};
 use super::{
-    PostgresStore, migrate,
+    PostgresStore,
+    inserts::InsertEntries,
+    migrate,
     options::PostgresOptions,
-    statements::{Commit, InsertEntries, SetHeads},
+    statements::{Commit, SetHeads},
 };
 use crate::{
     copy::{Copied, Counters, Counts, LogRange},

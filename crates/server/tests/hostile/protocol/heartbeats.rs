@@ -31,6 +31,20 @@ pub(super) async fn pr_18_heartbeats(target: &mut Target) {
 
 /// One that answers no ping, whatever it said before; the pings of WebSocket do not count.
 async fn silent(target: &Target, early: &[&str]) {
+    // A store that is slow for a moment turns one away that will be welcome later.
+    for _ in 0..3 {
+        if let Some(took) = silent_for(target, early).await {
+            println!("{early:?}: closed after {took:.1?}");
+            assert!(took < Duration::from_secs(50), "{took:?}");
+            assert!(took > Duration::from_secs(15), "{took:?}");
+            return;
+        }
+    }
+    panic!("{early:?} is not let in");
+}
+
+/// How long it was let stay; `None` where it was not let in.
+async fn silent_for(target: &Target, early: &[&str]) -> Option<Duration> {
     let mut peer = Peer::websocket(target.addr()).await;
     let opened = Instant::now();
     let connect = format!("40{}", json!({"token": target.world.token(MALLORY)}));
@@ -38,19 +52,18 @@ async fn silent(target: &Target, early: &[&str]) {
         peer.say(text).await;
     }
     let deadline = opened + Duration::from_secs(55);
+    let mut is_in = false;
     loop {
         match timeout_at(deadline, next(&mut peer))
             .await
             .expect("still open after 55 s")
         {
             Came::Close(_) | Came::Gone => break,
+            Came::Text(text) if text.starts_with("40") => is_in = true,
             _ => peer.frame(&Frame::new(PING, "x")).await,
         }
     }
-    let took = opened.elapsed();
-    println!("{early:?}: closed after {took:.1?}");
-    assert!(took < Duration::from_secs(50), "{took:?}");
-    assert!(took > Duration::from_secs(15), "{took:?}");
+    is_in.then(|| opened.elapsed())
 }
 
 /// The next frame, however long it takes: a peer itself is not that patient.
