@@ -59,12 +59,12 @@ pub(super) async fn append(
         }
         Err(error) if (RollBack {}).execute(&mut &*lease).await.is_ok() => {
             // The session answers: the statement was undone.
-            lease.done();
-            return match error {
-                // A message repeats another one.
-                DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => Ok(None),
-                error => Err(error.into()),
+            let DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _) = error else {
+                return Err(error.into());
             };
+            // A message repeats another one.
+            lease.done();
+            return Ok(None);
         }
         Err(error) => {
             drop(lease);

@@ -36,10 +36,13 @@ async fn a_stopped_server_is_unavailable_in_time_and_the_password_stays_secret()
     cluster.stop_immediate().unwrap();
 
     let begun = Instant::now();
+    // It may have been on its way when the server stopped: its outcome is asked for as long as there is time.
     let appended = store.append(vec![message(1, "x", None)]).await.unwrap_err();
+    assert!(begun.elapsed() < PATIENCE);
+    let begun = Instant::now();
     let asked = store.heads(&[group(1)]).await.unwrap_err();
     let pinged = store.ping(PATIENCE).await.unwrap_err();
-    assert!(begun.elapsed() < 3 * options.acquire_timeout + Duration::from_secs(1));
+    assert!(begun.elapsed() < 2 * options.acquire_timeout + Duration::from_secs(1));
     for error in [appended, asked, pinged] {
         assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
         assert!(error.source().and_then(Error::source).is_some(), "{error:?}");

@@ -61,7 +61,7 @@ async fn a_socket_that_is_told_something_while_it_connects_stays_open(store: Sto
         });
     }
     for _ in 0..300 {
-        let client = world.socket(7).await;
+        let client = Client::connect(world.addr(), &world.token(7)).await.unwrap();
         let read = json!({"group_id": 1, "up_to_seq": 1});
         ask(&client, "mark_read", read).await;
         client.disconnect().await.unwrap();

@@ -142,9 +142,19 @@ impl World {
         }
     }
 
-    /// A socket of a user.
+    /// A socket of a user. Where the machine stands still for a moment, the store is slow and the server turns a client
+    /// away for that reason: it comes again, as official clients do.
     pub(crate) async fn socket(&self, user_id: u64) -> Client {
-        Client::connect(self.addr(), &self.token(user_id)).await.unwrap()
+        for _ in 0..5 {
+            match Client::connect(self.addr(), &self.token(user_id)).await {
+                Err(error) if !error.refused => println!("user {user_id} comes again: {error}"),
+                connected => return connected.unwrap(),
+            }
+        }
+        panic!(
+            "user {user_id} cannot connect; the server's log:\n{}",
+            self.server.log()
+        );
     }
 
     /// A socket of a member that has joined.
