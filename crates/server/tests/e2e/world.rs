@@ -147,7 +147,7 @@ impl World {
     pub(crate) async fn socket(&self, user_id: u64) -> Client {
         for _ in 0..5 {
             match Client::connect(self.addr(), &self.token(user_id)).await {
-                Err(error) if !error.refused => println!("user {user_id} comes again: {error}"),
+                Err(error) if !error.refused => {}
                 connected => return connected.unwrap(),
             }
         }
