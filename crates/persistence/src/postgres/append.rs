@@ -1,10 +1,10 @@
 //! The append: one batch, one transaction, one round trip or two.
 //!
 //! Messages whose place and whose senders' roles are known from the last appends take one: [`super::at_once`]. Where that
-//! does not hold any more, and for everything else, there are two. The first locks the groups and asks everything that the appender may want to know; it decides without asking
-//! further; the second writes and commits. Each is a pipeline: its statements are sent together, and the server runs
-//! them one after the other. Under `READ COMMITTED` each sees what was committed before it began, so that those behind
-//! the locks see the groups as they stay until the commit.
+//! does not hold any more, and for everything else, there are two. The first locks the groups and asks everything that the
+//! appender may want to know; it decides without asking further; the second writes and commits. Each is a pipeline: its
+//! statements are sent together, and the server runs them one after the other. Under `READ COMMITTED` each sees what was
+//! committed before it began, so that those behind the locks see the groups as they stay until the commit.
 
 use std::time::Duration;
 

@@ -149,6 +149,19 @@ impl Watched {
         assert!(last <= Some(removal), "{last:?} after the removal at {removal}");
     }
 
+    /// The same of one whose user may be back: it is out, or in by a join behind this place.
+    pub(crate) fn check_outside_or_back(&self, removal: u64) {
+        let joined = self.view.lock().joined;
+        match joined {
+            Some(joined) => assert!(
+                joined.head > removal,
+                "in by a join at {}, over the removal at {removal}",
+                joined.head
+            ),
+            None => self.check_outside(removal),
+        }
+    }
+
     /// Holds everything against the log: the changes of this socket's user, ascending.
     pub(crate) fn check(&self, changes: &[Change]) {
         assert!(!self.view.lock().entries.is_empty());

@@ -80,9 +80,11 @@ pub(super) async fn az_4_a_removal_with_deliveries_that_are_stuck(target: &mut T
                 either(request).await;
             }
             stuck.settle().await;
-            stuck.check_outside(removal);
             if round % 2 == 0 {
+                stuck.check_outside(removal);
                 race.add().await;
+            } else {
+                stuck.check_outside_or_back(removal);
             }
         }
         race.check(&[&stuck, &awake]).await;
