@@ -6,12 +6,12 @@ use std::{
     sync::Arc,
 };
 
-use sealroom_domain::{GroupId, Refusal, RemovalReason, Seq, UserId};
+use sealroom_domain::{GroupId, RemovalReason, Seq, UserId};
 use tokio::time::Instant;
 
 use super::{
     offer::Offer,
-    subscription::{Subscription, Taken},
+    subscription::{NotSubscribed, Subscription, Taken, Unmuted},
 };
 use crate::{
     Published, Session, Shared, Signal, Subscriber,
@@ -35,24 +35,6 @@ pub(crate) struct FeedState {
     subscriptions: Vec<Subscription>,
     /// No longer in the registry; a subscriber must take another feed.
     retired: bool,
-}
-
-/// How a subscription ended a join.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unmuted {
-    /// It is live.
-    Live,
-    /// The user was removed, or the socket went away, in the meantime.
-    Gone,
-}
-
-/// Why there is no subscription.
-#[derive(Debug)]
-pub(crate) enum NotSubscribed {
-    /// The feed was retired, or lost its position, in the meantime.
-    TryAgain,
-    /// The session may not.
-    Refused(Refusal),
 }
 
 impl FeedState {

@@ -18,8 +18,8 @@ use sealroom_domain::{
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::task::TaskTracker;
 
-use self::feed::{FeedState, NotSubscribed};
-pub(crate) use self::{feed::Unmuted, offer::Offer};
+use self::{feed::FeedState, subscription::NotSubscribed};
+pub(crate) use self::{offer::Offer, subscription::Unmuted};
 use crate::{
     Gone, Published, Session, Shared, Signal, Subscriber,
     deadline::in_time,

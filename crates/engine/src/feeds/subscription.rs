@@ -2,7 +2,7 @@
 
 use std::{mem, sync::Arc};
 
-use sealroom_domain::Seq;
+use sealroom_domain::{Refusal, Seq};
 use tokio::time::Instant;
 
 use crate::{
@@ -33,6 +33,24 @@ pub(super) enum Taken {
     Held,
     /// Nothing more can be taken.
     Nothing,
+}
+
+/// How a subscription ended a join.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unmuted {
+    /// It is live.
+    Live,
+    /// The user was removed, or the socket went away, in the meantime.
+    Gone,
+}
+
+/// Why there is no subscription.
+#[derive(Debug)]
+pub(crate) enum NotSubscribed {
+    /// The feed was retired, or lost its position, in the meantime.
+    TryAgain,
+    /// The session may not.
+    Refused(Refusal),
 }
 
 #[derive(Debug)]

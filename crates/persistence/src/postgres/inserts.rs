@@ -107,7 +107,7 @@ impl QueryId for InsertEntries<'_> {
 /// Stores messages if what they were decided by still holds; answers `(group_id, seq, message_id)` of each, and nothing
 /// where it does not. A transaction of its own. A message that repeats another one is a violation of the index.
 ///
-/// The groups are locked as by [`LockGroups`], and their heads are those after the locks were had. Whoever changes a
+/// The groups are locked as by [`super::statements::LockGroups`], and their heads are those after the locks were had. Whoever changes a
 /// member and the log together has moved the head.
 #[derive(Debug, Default)]
 pub(super) struct InsertExpected<'a> {

@@ -142,12 +142,11 @@ impl World {
         }
     }
 
-    /// A socket of a user. Where the machine stands still for a moment, the store is slow and the server turns a client
-    /// away for that reason: it comes again, as official clients do.
+    /// A socket of a user. It comes again where the store was too slow for it, as official clients do.
     pub(crate) async fn socket(&self, user_id: u64) -> Client {
         for _ in 0..5 {
             match Client::connect(self.addr(), &self.token(user_id)).await {
-                Err(error) if !error.refused => {}
+                Err(error) if !error.refused => self.store_was_unavailable(),
                 connected => return connected.unwrap(),
             }
         }
@@ -155,6 +154,14 @@ impl World {
             "user {user_id} cannot connect; the server's log:\n{}",
             self.server.log()
         );
+    }
+
+    /// The server turned somebody away because its store did not answer, which a machine that stands still for two seconds
+    /// is enough for. For another reason it may not.
+    pub(crate) fn store_was_unavailable(&self) {
+        self.server.wait_logged("a store that does not answer", |log| {
+            log.contains("the store is unavailable").then_some(())
+        });
     }
 
     /// A socket of a member that has joined.

@@ -31,7 +31,6 @@ pub(super) async fn pr_18_heartbeats(target: &mut Target) {
 
 /// One that answers no ping, whatever it said before; the pings of WebSocket do not count.
 async fn silent(target: &Target, early: &[&str]) {
-    // A store that is slow for a moment turns one away that will be welcome later.
     for _ in 0..3 {
         if let Some(took) = silent_for(target, early).await {
             println!("{early:?}: closed after {took:.1?}");
@@ -39,6 +38,7 @@ async fn silent(target: &Target, early: &[&str]) {
             assert!(took > Duration::from_secs(15), "{took:?}");
             return;
         }
+        target.world.store_was_unavailable();
     }
     panic!("{early:?} is not let in");
 }
@@ -84,6 +84,7 @@ async fn alive(target: &Target, after: Duration, answer: &[&str]) {
         if stays(target, after, answer).await {
             return;
         }
+        target.world.store_was_unavailable();
     }
     panic!("{answer:?} after {after:?} is not let in");
 }
