@@ -28,6 +28,8 @@ struct View {
     is_leaving: bool,
     /// Requests that were sent after the answer to a removal: the socket must be out before it hears theirs.
     behind_removal: HashSet<u64>,
+    /// The heads of joins through which it was in all the same. Right only for one whose user was back by then.
+    in_behind_removal: Vec<u64>,
     /// Place, and the head of the join through which it came; none for an own message without a join.
     entries: Vec<(u64, Option<u64>)>,
     /// The last change of each member.
@@ -149,17 +151,19 @@ impl Watched {
         assert!(last <= Some(removal), "{last:?} after the removal at {removal}");
     }
 
-    /// The same of one whose user may be back: it is out, or in by a join behind this place.
+    /// The same of one whose user may be back: what it has from behind this place came through a join behind it, or is its
+    /// own, of which the log tells whether it may be.
     pub(crate) fn check_outside_or_back(&self, removal: u64) {
-        let joined = self.view.lock().joined;
-        match joined {
-            Some(joined) => assert!(
-                joined.head > removal,
-                "in by a join at {}, over the removal at {removal}",
-                joined.head
-            ),
-            None => self.check_outside(removal),
-        }
+        let mut view = self.view.lock();
+        assert!(view.wrong.is_empty(), "user {}: {:#?}", view.user_id, view.wrong);
+        let mut heads = std::mem::take(&mut view.in_behind_removal);
+        let late = view.entries.iter().filter(|(seq, _)| *seq > removal);
+        heads.extend(late.filter_map(|(_, head)| *head));
+        heads.extend(view.joined.map(|joined| joined.head));
+        assert!(
+            heads.iter().all(|head| *head > removal),
+            "in by joins at {heads:?}, over the removal at {removal}"
+        );
     }
 
     /// Holds everything against the log: the changes of this socket's user, ascending.
@@ -172,6 +176,12 @@ impl Watched {
     pub(crate) fn check_whatever_came(&self, changes: &[Change]) {
         let view = self.view.lock();
         assert!(view.wrong.is_empty(), "user {}: {:#?}", view.user_id, view.wrong);
+        assert!(
+            view.in_behind_removal.is_empty(),
+            "user {}: in by joins at {:?} when a removal was over",
+            view.user_id,
+            view.in_behind_removal
+        );
         assert_eq!(self.client.closed(), None);
         for (seq, head) in &view.entries {
             let before = &changes[..changes.partition_point(|change| change.seq < *seq)];
@@ -229,8 +239,9 @@ impl View {
     }
 
     fn take_ack(&mut self, id: u64, ack: &Value) -> bool {
-        if self.behind_removal.remove(&id) && self.joined.is_some() {
-            return false;
+        if self.behind_removal.remove(&id) {
+            self.in_behind_removal
+                .extend(self.joined.map(|joined| joined.head));
         }
         if ack["success"] != true {
             return ack["code"] == "not_a_member" || ack["code"] == "unknown_event";
