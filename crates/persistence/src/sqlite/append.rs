@@ -68,6 +68,7 @@ impl SqliteLedger<'_> {
         match self.message_ids {
             Some(MessageIds { stored, next }) if next != stored => {
                 SetNextMessageId { next }.execute(self.conn)?;
+                self.known.set_next_message_id(next);
             }
             _ => {}
         }
@@ -142,7 +143,8 @@ impl Ledger for SqliteLedger<'_> {
         let ids = if let Some(ids) = self.message_ids {
             ids
         } else {
-            let stored = lookups::next_message_id().get_result(self.conn)?;
+            let ask = || lookups::next_message_id().get_result(self.conn);
+            let stored = self.known.next_message_id(ask)?;
             *self.message_ids.insert(MessageIds { stored, next: stored })
         };
         Ok(rows::message_id("meta", "next_message_id", ids.next)?)
@@ -151,7 +153,12 @@ impl Ledger for SqliteLedger<'_> {
     /// The insert itself finds the message that it may repeat: a look-up before each insert would read the same index
     /// twice.
     fn insert(&mut self, entry: &Entry) -> Result<Option<Entry>, Failure> {
-        let inserted = InsertEntry(NewEntryRow::from(entry)).execute(self.conn)?;
+        let row = NewEntryRow::from(entry);
+        let inserted = if entry.message().is_some() {
+            InsertEntry::<true>(row).execute(self.conn)?
+        } else {
+            InsertEntry::<false>(row).execute(self.conn)?
+        };
         if inserted == 0 {
             return self.repeated(entry).map(Some);
         }

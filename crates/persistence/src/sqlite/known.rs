@@ -7,7 +7,7 @@ use sealroom_domain::{GroupId, Role, UserId};
 
 use super::statements::DataVersion;
 
-/// Heads of logs and roles of members, as they are in the database: what an append wrote, the next one need not read.
+/// Heads of logs, roles of members and the counter of message ids, as they are in the database: what an append wrote, the next one need not read.
 ///
 /// It is worth something only while nobody else writes. Jobs of the writer that are no append forget it, and so does one
 /// that failed; what others have committed, here or in another process, is told by SQLite's `data_version`.
@@ -16,6 +16,7 @@ pub(super) struct Known {
     data_version: Option<i64>,
     heads: HashMap<GroupId, i64>,
     roles: HashMap<(GroupId, UserId), Role>,
+    next_message_id: Option<i64>,
 }
 
 /// How much is known of each at most, which is about a megabyte.
@@ -63,6 +64,21 @@ impl Known {
         let role = ask()?;
         self.set_role(group_id, user_id, role);
         Ok(role)
+    }
+
+    /// The counter of message ids, from the database where it is not known.
+    pub(super) fn next_message_id<E>(&mut self, ask: impl FnOnce() -> Result<i64, E>) -> Result<i64, E> {
+        if let Some(next) = self.next_message_id {
+            return Ok(next);
+        }
+        let next = ask()?;
+        self.next_message_id = Some(next);
+        Ok(next)
+    }
+
+    /// The counter of message ids was moved.
+    pub(super) fn set_next_message_id(&mut self, next: i64) {
+        self.next_message_id = Some(next);
     }
 
     /// The head was moved.

@@ -13,15 +13,16 @@ use crate::{
     statement::{EntryColumns, UserColumns, statement},
 };
 
-/// Inserts an entry, unless one is in its way. diesel's own insert writes its text anew for each row.
-pub(crate) struct InsertEntry<'a>(pub(crate) NewEntryRow<'a>);
+/// Inserts an entry, unless one is in its way. diesel's own insert writes its text anew for each row. That of a message does
+/// not bind what a message never has.
+pub(crate) struct InsertEntry<'a, const IS_MESSAGE: bool>(pub(crate) NewEntryRow<'a>);
 
-impl QueryFragment<Sqlite> for InsertEntry<'_> {
+impl<const IS_MESSAGE: bool> QueryFragment<Sqlite> for InsertEntry<'_, IS_MESSAGE> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
         let row = &self.0;
         out.push_sql(
-            "INSERT INTO entries (group_id, seq, kind, at, actor_id, message_id, target_seq, user_id, role, reason, \
-             key_epoch, client_message_id, sender_name, content) VALUES (",
+            "INSERT INTO entries (group_id, seq, kind, at, actor_id, message_id, key_epoch, client_message_id, \
+             sender_name, content, target_seq, user_id, role, reason) VALUES (",
         );
         out.push_bind_param::<BigInt, _>(&row.group_id)?;
         out.push_sql(", ");
@@ -32,35 +33,41 @@ impl QueryFragment<Sqlite> for InsertEntry<'_> {
             out.push_sql(", ");
             out.push_bind_param::<BigInt, _>(number)?;
         }
-        for number in [&row.message_id, &row.target_seq, &row.user_id] {
+        for number in [&row.message_id, &row.key_epoch] {
             out.push_sql(", ");
             out.push_bind_param::<Nullable<BigInt>, _>(number)?;
         }
-        for text in [&row.role, &row.reason] {
-            out.push_sql(", ");
-            out.push_bind_param::<Nullable<Text>, _>(text)?;
-        }
-        out.push_sql(", ");
-        out.push_bind_param::<Nullable<BigInt>, _>(&row.key_epoch)?;
         for text in [&row.client_message_id, &row.sender_name, &row.content] {
             out.push_sql(", ");
             out.push_bind_param::<Nullable<Text>, _>(text)?;
+        }
+        if IS_MESSAGE {
+            out.push_sql(", NULL, NULL, NULL, NULL");
+        } else {
+            for number in [&row.target_seq, &row.user_id] {
+                out.push_sql(", ");
+                out.push_bind_param::<Nullable<BigInt>, _>(number)?;
+            }
+            for text in [&row.role, &row.reason] {
+                out.push_sql(", ");
+                out.push_bind_param::<Nullable<Text>, _>(text)?;
+            }
         }
         out.push_sql(") ON CONFLICT DO NOTHING");
         Ok(())
     }
 }
 
-impl QueryId for InsertEntry<'_> {
-    type QueryId = InsertEntry<'static>;
+impl<const IS_MESSAGE: bool> QueryId for InsertEntry<'_, IS_MESSAGE> {
+    type QueryId = InsertEntry<'static, IS_MESSAGE>;
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
-impl Query for InsertEntry<'_> {
+impl<const IS_MESSAGE: bool> Query for InsertEntry<'_, IS_MESSAGE> {
     type SqlType = ();
 }
 
-impl<Conn> RunQueryDsl<Conn> for InsertEntry<'_> {}
+impl<Conn, const IS_MESSAGE: bool> RunQueryDsl<Conn> for InsertEntry<'_, IS_MESSAGE> {}
 
 statement! { Sqlite:
     /// Moves the head of a group's log.
