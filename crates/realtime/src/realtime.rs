@@ -36,7 +36,7 @@ pub struct Realtime {
 /// Packets that wait for one socket at most. Far more than the bytes that may wait: a reader is slow by bytes.
 const QUEUE_PACKETS: usize = 32 * 1024;
 /// What one read of a WebSocket takes at once; small, because every idle socket holds it.
-const READ_BUFFER: usize = 4 * 1024;
+const READ_BUFFER: usize = 2 * 1024;
 /// How often the next transports are closed at the end.
 const CLOSE_EVERY: Duration = Duration::from_millis(20);
 

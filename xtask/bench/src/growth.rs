@@ -2,6 +2,7 @@
 
 use std::{fmt::Write as _, fs, path::Path, time::Duration};
 
+use anyhow::Context as _;
 use serde::Serialize;
 use xtask_load::{
     connects,
@@ -16,11 +17,14 @@ use crate::{
     contender::{Contender, Programs, Running, Store},
     plot,
     report::number,
+    results::median,
     scenario::{Figures, figure, of_connects, of_sends, shape},
 };
 
 const CONTENT_BYTES: usize = 256;
 const RECOVERY: &str = "recovery p50, ms";
+/// So often the server is killed, started, and everybody comes back; the median counts.
+const RESTARTS: usize = 5;
 /// The largest may cost so many times what the smallest costs.
 const FLAT: f64 = 1.3;
 
@@ -99,9 +103,9 @@ impl Measured<'_> {
         })
     }
 
-    /// Connections: what each holds.
+    /// Connections: what each further one holds. The first hundreds fit into memory that the server has already.
     async fn connections(&self) -> anyhow::Result<Curve> {
-        let mut points = Vec::new();
+        let (mut points, mut before) = (Vec::new(), None);
         for sockets in self.sizes(&[500, 1_000, 2_000, 5_000, 10_000]) {
             let (_running, site) = self.start().await?;
             let plan = connects::Plan {
@@ -110,8 +114,15 @@ impl Measured<'_> {
                 hold: Duration::from_secs(2),
             };
             site.prepare(plan.shape, || {}).await?;
-            let report = connects::run(&site, &plan).await?;
-            points.push(told("connections", sockets, of_connects(&report)));
+            let mut figures = of_connects(&connects::run(&site, &plan).await?);
+            let each = figures
+                .remove(figure::MEMORY)
+                .context("the server's memory is not known")?;
+            let count = f64::from(u32::try_from(sockets)?);
+            if let Some((fewer, held)) = before.replace((count, each * count)) {
+                figures.insert(figure::MEMORY, (each * count - held) / (count - fewer));
+                points.push(told("connections", sockets, figures));
+            }
         }
         Ok(Curve {
             key: "connections",
@@ -168,12 +179,14 @@ impl Measured<'_> {
             let plan = sends(filled, Pace::Rate(50.0));
             let mut figures = of_sends(&sends::run(&site, &plan).await?);
             let missed = recoveries::Plan { entries: 100, ..more };
-            let report = recoveries::run(site, &missed, async |_gone| {
-                running.restart(self.programs, self.processors).await
-            })
-            .await?;
-            figures.insert(RECOVERY, report.recovery_ms.p50);
-            site = running.restart(self.programs, self.processors).await?;
+            let mut recoveries = Vec::new();
+            for _ in 0..RESTARTS {
+                let between = async |_gone| running.restart(self.programs, self.processors).await;
+                let report = recoveries::run(site, &missed, between).await?;
+                recoveries.push(report.recovery_ms.p50);
+                site = running.restart(self.programs, self.processors).await?;
+            }
+            figures.insert(RECOVERY, median(recoveries).context("nobody came back")?);
             points.push(told("log", entries, figures));
         }
         Ok(Curve {

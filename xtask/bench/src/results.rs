@@ -35,14 +35,7 @@ impl Cell {
 
     /// The median of the runs.
     pub(crate) fn median(&self, name: &str) -> Option<f64> {
-        let mut values = self.figures.get(name)?.clone();
-        values.sort_by(f64::total_cmp);
-        let middle = values.len() / 2;
-        let upper = values.get(middle).copied()?;
-        if values.len() % 2 == 1 {
-            return Some(upper);
-        }
-        Some(f64::midpoint(values.get(middle.checked_sub(1)?).copied()?, upper))
+        median(self.figures.get(name)?.clone())
     }
 
     /// How far the runs are apart: the highest over the lowest.
@@ -85,6 +78,17 @@ impl Results {
     pub(crate) fn median(&self, key: &str, contender: Contender, name: &str) -> Option<f64> {
         self.cell(key, contender)?.median(name)
     }
+}
+
+/// The middle one, or the mean of the two in the middle; `None` of nothing.
+pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    let upper = values.get(middle).copied()?;
+    if values.len() % 2 == 1 {
+        return Some(upper);
+    }
+    Some(f64::midpoint(values.get(middle.checked_sub(1)?).copied()?, upper))
 }
 
 #[cfg(test)]
