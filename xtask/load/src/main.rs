@@ -9,7 +9,7 @@
 use std::{fmt::Display, fs, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, value_parser};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use tokio::runtime::{Builder, Runtime};
@@ -134,8 +134,8 @@ struct Recoveries {
     /// How many sockets come back to each.
     #[arg(long, default_value_t = 10)]
     members: u64,
-    /// How many messages each missed.
-    #[arg(long, default_value_t = 100)]
+    /// How many messages each missed; a join that does not ask for more gives 100 of them.
+    #[arg(long, default_value_t = 100, value_parser = value_parser!(u64).range(1..=100))]
     entries: u64,
     /// The length of the content of each message.
     #[arg(long, default_value_t = 256)]
