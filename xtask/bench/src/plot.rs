@@ -136,6 +136,8 @@ fn draw_curve(path: &Path, curve: &Curve) -> Drawn {
     let highest = highest.fold(0.0, f64::max);
     let mut chart = ChartBuilder::on(&root)
         .margin(10)
+        // Half of the last label stands beside the axes.
+        .margin_right(40)
         .x_label_area_size(40)
         .y_label_area_size(60)
         .build_cartesian_2d((first..last).log_scale(), 0.0..highest * 1.25)?;
