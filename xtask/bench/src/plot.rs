@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use anyhow::anyhow;
-use plotters::prelude::*;
+use plotters::{
+    prelude::*,
+    style::text_anchor::{HPos, Pos, VPos},
+};
 
 use crate::{
     growth::Curve,
@@ -69,7 +72,7 @@ fn draw_bars(path: &Path, title: &str, bars: &[(String, bool, f64)]) -> Drawn {
         .margin(10)
         .x_label_area_size(26)
         .y_label_area_size(NAMES)
-        .build_cartesian_2d(0.0..longest * 1.18, (0..count).into_segmented())?;
+        .build_cartesian_2d(0.0..longest * 1.18, (0..count - 1).into_segmented())?;
     let name = |value: &SegmentValue<usize>| match value {
         SegmentValue::CenterOf(at) | SegmentValue::Exact(at) => bars
             .get(place(*at))
@@ -102,7 +105,9 @@ fn draw_bars(path: &Path, title: &str, bars: &[(String, bool, f64)]) -> Drawn {
         Text::new(
             format!(" {}", number(*value)),
             (*value, SegmentValue::CenterOf(place(index))),
-            (FONT, 13),
+            (FONT, 13)
+                .into_text_style(&root)
+                .pos(Pos::new(HPos::Left, VPos::Center)),
         )
     }))?;
     root.present()?;

@@ -68,6 +68,7 @@ async fn what_was_undone_is_not_known() {
     let undone = store.write_knowing(|conn, known| {
         known.begin(conn)?;
         known.set_head(group(), 100);
+        known.set_next_message_id(100);
         Err::<(), _>(diesel::NotFound.into())
     });
     assert!(undone.await.is_err());
@@ -77,5 +78,10 @@ async fn what_was_undone_is_not_known() {
         panic!("in the middle of an append")
     });
     assert!(panicked.await.is_err());
-    assert_eq!(send(&store).await, Ok(Seq::new(2).unwrap()));
+    let second = store.append(vec![message("text", None)]).await.unwrap().remove(0);
+    let Ok(Appended::New(entry)) = second else {
+        panic!("not new: {second:?}");
+    };
+    let message_id = entry.message().map(|message| message.id.get());
+    assert_eq!((entry.seq.get(), message_id), (2, Some(2)));
 }
