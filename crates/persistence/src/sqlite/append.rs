@@ -155,9 +155,9 @@ impl Ledger for SqliteLedger<'_> {
     fn insert(&mut self, entry: &Entry) -> Result<Option<Entry>, Failure> {
         let row = NewEntryRow::from(entry);
         let inserted = if entry.message().is_some() {
-            InsertEntry::<true>(row).execute(self.conn)?
+            InsertEntry::message(row).execute(self.conn)?
         } else {
-            InsertEntry::<false>(row).execute(self.conn)?
+            InsertEntry::of_any_kind(row).execute(self.conn)?
         };
         if inserted == 0 {
             return self.repeated(entry).map(Some);

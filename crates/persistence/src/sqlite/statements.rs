@@ -13,9 +13,21 @@ use crate::{
     statement::{EntryColumns, UserColumns, statement},
 };
 
-/// Inserts an entry, unless one is in its way. diesel's own insert writes its text anew for each row. That of a message does
-/// not bind what a message never has.
-pub(crate) struct InsertEntry<'a, const IS_MESSAGE: bool>(pub(crate) NewEntryRow<'a>);
+/// Inserts an entry, unless one is in its way. diesel's own insert writes its text anew for each row.
+pub(crate) struct InsertEntry<'a, const IS_MESSAGE: bool>(NewEntryRow<'a>);
+
+impl<'a> InsertEntry<'a, true> {
+    /// Of a message: what a message never has is not bound.
+    pub(crate) fn message(row: NewEntryRow<'a>) -> Self {
+        Self(row)
+    }
+}
+
+impl<'a> InsertEntry<'a, false> {
+    pub(crate) fn of_any_kind(row: NewEntryRow<'a>) -> Self {
+        Self(row)
+    }
+}
 
 impl<const IS_MESSAGE: bool> QueryFragment<Sqlite> for InsertEntry<'_, IS_MESSAGE> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {

@@ -257,6 +257,6 @@ fn every_statement_of_the_hot_path_is_prepared_once() {
             actor_id: UserId::new(1).unwrap(),
         },
     };
-    assert_cached(&InsertEntry::<true>(NewEntryRow::from(&entry)));
-    assert_cached(&InsertEntry::<false>(NewEntryRow::from(&entry)));
+    assert_cached(&InsertEntry::message(NewEntryRow::from(&entry)));
+    assert_cached(&InsertEntry::of_any_kind(NewEntryRow::from(&entry)));
 }

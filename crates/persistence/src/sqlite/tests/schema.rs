@@ -143,7 +143,7 @@ async fn every_kind_of_entry_round_trips() {
     store
         .write(move |conn| {
             for entry in &entries {
-                InsertEntry::<false>(NewEntryRow::from(entry)).execute(conn)?;
+                InsertEntry::of_any_kind(NewEntryRow::from(entry)).execute(conn)?;
             }
             SetHead {
                 group_id: group().get(),
